@@ -1,0 +1,210 @@
+package v1alpha1
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Reasons of an EsimOperator's Ready condition.
+const (
+	// OperatorReasonReachable: the last probe or call was answered.
+	OperatorReasonReachable = "Reachable"
+	// OperatorReasonUnreachable: no connection can be made.
+	OperatorReasonUnreachable = "Unreachable"
+	// OperatorReasonAuthFailed: the operator refuses our identity, or we refuse its certificate.
+	OperatorReasonAuthFailed = "AuthFailed"
+	// OperatorReasonCircuitOpen: too many calls failed in a row; calls pause for a while.
+	OperatorReasonCircuitOpen = "CircuitOpen"
+	// OperatorReasonOutOfService: answers come, but they refuse every request or cannot be used.
+	OperatorReasonOutOfService = "OutOfService"
+	// OperatorReasonCredentialsMissing: the Secret is not there or lacks a key.
+	OperatorReasonCredentialsMissing = "CredentialsMissing"
+	// OperatorReasonDriverMissing: this version of the manager has no driver for the block that is set.
+	OperatorReasonDriverMissing = "DriverMissing"
+)
+
+// ConditionAnswersLost is True on an EsimOperator that left several DownloadOrder calls of
+// one order unanswered: each may have stranded a profile there.
+const ConditionAnswersLost = "AnswersLost"
+
+// OperatorFinalizer holds an EsimOperator while unfinished orders name it.
+const OperatorFinalizer = "esim.telco.dev/in-use"
+
+// EsimOperatorSpec says how to reach a mobile operator and how hard it may be driven.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.es2plus), has(self.zendit), has(self.esimAccess), has(self.airalo)].exists_one(x, x)",message="set exactly one driver: es2plus, zendit, esimAccess or airalo"
+type EsimOperatorSpec struct {
+	// displayName is what people call the operator.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	DisplayName string `json:"displayName,omitempty"`
+
+	// es2plus speaks GSMA SGP.22 ES2+ with the operator's SM-DP+.
+	// +optional
+	ES2Plus *ES2PlusDriver `json:"es2plus,omitempty"`
+
+	// zendit buys from Zendit's API v1. This version of the manager has no driver for it yet:
+	// the operator stays not Ready with reason DriverMissing.
+	// +optional
+	Zendit *ResellerDriver `json:"zendit,omitempty"`
+
+	// esimAccess buys from eSIM Access' open API. This version of the manager has no driver
+	// for it yet: the operator stays not Ready with reason DriverMissing.
+	// +optional
+	EsimAccess *ResellerDriver `json:"esimAccess,omitempty"`
+
+	// airalo buys from Airalo's Partner API v2. This version of the manager has no driver
+	// for it yet: the operator stays not Ready with reason DriverMissing.
+	// +optional
+	Airalo *ResellerDriver `json:"airalo,omitempty"`
+
+	// limits bound how hard the operator is driven.
+	// +optional
+	// +kubebuilder:default={}
+	Limits OperatorLimits `json:"limits,omitzero"`
+
+	// timeout of one call to the operator, from 1s to 2m.
+	// +optional
+	// +kubebuilder:default="30s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('2m')",message="must lie between 1s and 2m"
+	Timeout metav1.Duration `json:"timeout,omitzero"`
+
+	// recovery says how long an order is kept going when it cannot be filled.
+	// +optional
+	// +kubebuilder:default={}
+	Recovery OperatorRecovery `json:"recovery,omitzero"`
+}
+
+// ES2PlusDriver connects to an SM-DP+ over ES2+ (SGP.22 section 5.3), with mutual TLS.
+type ES2PlusDriver struct {
+	// url of the SM-DP+ without the path, such as https://es2plus.example.com:8443.
+	// The paths /gsma/rsp2/es2plus/… are added.
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[^/?#@ ]+/?$')",message="must be https://host or https://host:port, without a path: the ES2+ paths are added"
+	URL string `json:"url"`
+
+	// functionRequesterIdentifier is the name that the SM-DP+ knows us by (SGP.22 section 5.2).
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	FunctionRequesterIdentifier string `json:"functionRequesterIdentifier"`
+
+	// tlsSecretRef names a Secret in the manager's own namespace with tls.crt and tls.key, our
+	// client certificate, and ca.crt, by which the SM-DP+ is checked. A change takes effect at
+	// once, without a restart.
+	TLSSecretRef SecretReference `json:"tlsSecretRef"`
+
+	// serverName to expect in the SM-DP+'s certificate, where it is not the host of the url.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ServerName string `json:"serverName,omitempty"`
+
+	// smdpAddress for activation codes, where the SM-DP+ does not answer one. An answered
+	// address always counts more.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$')",message="must be a host name such as rsp.example.com"
+	SMDPAddress string `json:"smdpAddress,omitempty"`
+
+	// protocolVersion goes into the X-Admin-Protocol header (SGP.22 section 6.2).
+	// +optional
+	// +kubebuilder:default="2.2.0"
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+[.][0-9]+[.][0-9]+$')",message="must be major.minor.revision, such as 2.2.0"
+	ProtocolVersion string `json:"protocolVersion,omitempty"`
+}
+
+// ResellerDriver connects to a wholesaler's API.
+type ResellerDriver struct {
+	// url of the API, where it is not the vendor's usual one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[^?#@ ]+$')",message="must be an https URL"
+	URL string `json:"url,omitempty"`
+
+	// credentialsSecretRef names a Secret in the manager's own namespace.
+	CredentialsSecretRef SecretReference `json:"credentialsSecretRef"`
+}
+
+// OperatorLimits bound how hard an operator is driven.
+type OperatorLimits struct {
+	// requestsPerSecond to the operator, over all orders.
+	// +optional
+	// +kubebuilder:default=100
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	RequestsPerSecond int32 `json:"requestsPerSecond,omitempty"`
+
+	// inFlight is how many orders may be with the operator at one time.
+	// +optional
+	// +kubebuilder:default=50
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=500
+	InFlight int32 `json:"inFlight,omitempty"`
+}
+
+// OperatorRecovery says how long an order is kept going when it cannot be filled.
+type OperatorRecovery struct {
+	// giveUpAfter is how long after its start an order that cannot be filled becomes FAILED.
+	// An order whose outcome is unknown is never given up.
+	// +optional
+	// +kubebuilder:default="72h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be longer than 0s"
+	GiveUpAfter metav1.Duration `json:"giveUpAfter,omitzero"`
+}
+
+// EsimOperatorStatus is what probes and calls showed.
+type EsimOperatorStatus struct {
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// smdpAddress that the SM-DP+ answered last. An order whose ConfirmOrder answer was lost
+	// uses it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	SMDPAddress string `json:"smdpAddress,omitempty"`
+
+	// conditions: Ready, with a reason that tells AuthFailed, Unreachable, CircuitOpen and
+	// OutOfService apart; AnswersLost.
+	// +optional
+	Conditions Conditions `json:"conditions,omitempty"`
+}
+
+// EsimOperator is a connection to one mobile operator.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,categories=esim
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="SM-DP+",type=string,JSONPath=`.status.smdpAddress`
+// +kubebuilder:printcolumn:name="In-Flight",type=integer,JSONPath=`.spec.limits.inFlight`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type EsimOperator struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says how to reach the mobile operator.
+	// +required
+	Spec EsimOperatorSpec `json:"spec"`
+
+	// status is what probes and calls showed.
+	// +optional
+	Status EsimOperatorStatus `json:"status,omitzero"`
+}
+
+// GiveUpAfter is how long an order at this operator is kept going.
+func (o *EsimOperator) GiveUpAfter() time.Duration { return o.Spec.Recovery.GiveUpAfter.Duration }
+
+// EsimOperatorList is a list of EsimOperators.
+//
+// +kubebuilder:object:root=true
+type EsimOperatorList struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []EsimOperator `json:"items"`
+}

@@ -1,0 +1,398 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+const (
+	// SettlementFinalizer holds an EsimOrder until what it holds at its operator is given back
+	// and its Secret is gone. Only the manager removes it.
+	SettlementFinalizer = "esim.telco.dev/settlement"
+
+	// ResolveAnnotation lets a platform role (update on esimorders/resolve) decide what nobody
+	// else can: its one value is ResolveNotBought.
+	ResolveAnnotation = "esim.telco.dev/resolve"
+	// ResolveNotBought says that a person made sure, with the operator, that the attempt whose
+	// outcome is unknown bought nothing.
+	ResolveNotBought = "not-bought"
+
+	// ActivationSecretType is the type of the Secret that holds an order's activation code. Only
+	// the manager creates, updates and deletes Secrets of this type.
+	ActivationSecretType = "esim.telco.dev/activation"
+)
+
+// Keys of the Secret that holds an order's activation code.
+const (
+	// SecretKeyActivationCode is LPA:1$<SM-DP+ address>$<matching ID>: what goes into the QR code.
+	SecretKeyActivationCode = "activation-code"
+	// SecretKeySMDPAddress is the SM-DP+ address, for typing in.
+	SecretKeySMDPAddress = "smdp-address"
+	// SecretKeyMatchingID is the matching ID, for typing in.
+	SecretKeyMatchingID = "matching-id"
+	// SecretKeyConfirmationCode is there when the customer must type one.
+	SecretKeyConfirmationCode = "confirmation-code"
+	// SecretKeyICCID is the profile's ICCID.
+	SecretKeyICCID = "iccid"
+	// SecretKeyAttempt is the number of the attempt that the Secret is about.
+	SecretKeyAttempt = "attempt"
+)
+
+// ActivationSecretName is the name of the Secret that holds the activation code of an order.
+func ActivationSecretName(order string) string { return order + "-activation" }
+
+// OrderPhase is where an order stands, in the words of the REST contract.
+//
+// +kubebuilder:validation:Enum=PENDING;DELIVERED;FAILED;CANCELLED
+type OrderPhase string
+
+// The phases of an order. All but PENDING are terminal.
+const (
+	PhasePending   OrderPhase = "PENDING"
+	PhaseDelivered OrderPhase = "DELIVERED"
+	PhaseFailed    OrderPhase = "FAILED"
+	PhaseCancelled OrderPhase = "CANCELLED"
+)
+
+// FailureCode says why an order FAILED, in the words of the REST contract.
+type FailureCode string
+
+// The failure codes of an order. The first four are for the customer to mend.
+const (
+	// FailureInvalidPlan: the product has no such variant, or none with that amount.
+	FailureInvalidPlan FailureCode = "INVALID_PLAN"
+	// FailurePlanUnavailable: the variant is inactive, has no source, or every source says that
+	// it does not know the plan.
+	FailurePlanUnavailable FailureCode = "PLAN_UNAVAILABLE"
+	// FailureDuplicateReference: an earlier order of the namespace has the same clientReference.
+	FailureDuplicateReference FailureCode = "DUPLICATE_REFERENCE"
+	// FailureOrderExpired: the order was not accepted by its acceptBefore.
+	FailureOrderExpired FailureCode = "ORDER_EXPIRED"
+	// FailureOperatorRejected: a final refusal by every source.
+	FailureOperatorRejected FailureCode = "OPERATOR_REJECTED"
+	// FailureRecoveryExhausted: the operator's recovery.giveUpAfter has passed.
+	FailureRecoveryExhausted FailureCode = "RECOVERY_EXHAUSTED"
+)
+
+// UserFixable tells whether whoever placed the order can mend the cause.
+func (c FailureCode) UserFixable() bool {
+	switch c {
+	case FailureInvalidPlan, FailurePlanUnavailable, FailureDuplicateReference, FailureOrderExpired:
+		return true
+	default:
+		return false
+	}
+}
+
+// ActivationStatus is where a delivered profile stands, in the words of the REST contract.
+//
+// +kubebuilder:validation:Enum=NOT_INSTALLED;ACTIVE;EXPIRED
+type ActivationStatus string
+
+// The stages of a delivered profile.
+const (
+	ActivationNotInstalled ActivationStatus = "NOT_INSTALLED"
+	ActivationActive       ActivationStatus = "ACTIVE"
+	ActivationExpired      ActivationStatus = "EXPIRED"
+)
+
+// Condition types of an EsimOrder, beside Ready, Reconciling and Stalled.
+const (
+	// ConditionAccepted is True once product and plan are found and the plan's snapshot is taken.
+	ConditionAccepted = "Accepted"
+	// ConditionProvisioned is True once the operator has made the profile ready for download.
+	ConditionProvisioned = "Provisioned"
+	// ConditionOutcomeUnknown is True while it is not known whether an attempt bought a profile.
+	// Nothing else is bought until it is.
+	ConditionOutcomeUnknown = "OutcomeUnknown"
+	// ConditionSecretNotWritable is True while the activation Secret cannot be written.
+	ConditionSecretNotWritable = "SecretNotWritable"
+)
+
+// EsimOrderSpec says what is bought. It cannot be changed, but for notificationEmail and cancel.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.variant) && has(self.amount))",message="set variant or amount, not both"
+// +kubebuilder:validation:XValidation:rule="has(self.variant) || has(self.amount)",message="set variant (the plan's name) or amount (the plan's price) to say which plan to buy"
+// +kubebuilder:validation:XValidation:rule="self.productRef == oldSelf.productRef",message="cannot be changed; delete the order and make a new one",fieldPath=".productRef"
+// +kubebuilder:validation:XValidation:rule="has(self.variant) == has(oldSelf.variant) && (!has(self.variant) || self.variant == oldSelf.variant)",message="variant cannot be changed, added or removed; make a new order"
+// +kubebuilder:validation:XValidation:rule="has(self.amount) == has(oldSelf.amount) && (!has(self.amount) || self.amount == oldSelf.amount)",message="amount cannot be changed, added or removed; make a new order"
+// +kubebuilder:validation:XValidation:rule="has(self.walletRef) == has(oldSelf.walletRef) && (!has(self.walletRef) || self.walletRef == oldSelf.walletRef)",message="walletRef cannot be changed, added or removed; make a new order"
+// +kubebuilder:validation:XValidation:rule="has(self.clientReference) == has(oldSelf.clientReference) && (!has(self.clientReference) || self.clientReference == oldSelf.clientReference)",message="clientReference cannot be changed, added or removed; make a new order"
+// +kubebuilder:validation:XValidation:rule="has(self.acceptBefore) == has(oldSelf.acceptBefore) && (!has(self.acceptBefore) || self.acceptBefore == oldSelf.acceptBefore)",message="acceptBefore cannot be changed, added or removed; make a new order"
+// +kubebuilder:validation:XValidation:rule="!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",message="cancel cannot be taken back; make a new order"
+type EsimOrderSpec struct {
+	// productRef names the EsimProduct.
+	ProductRef ProductReference `json:"productRef"`
+
+	// variant names the plan within the product. Set this or amount.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Variant string `json:"variant,omitempty"`
+
+	// amount is the price before discounts of the plan to buy; 4.5 and 4.50 are the same.
+	// Of several plans with one price the first is bought. Set this or variant.
+	// +optional
+	Amount Decimal `json:"amount,omitempty"`
+
+	// quantity is 1: one order is one eSIM.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:XValidation:rule="self == 1",message="must be 1: one order is one eSIM; make an order for each"
+	Quantity int32 `json:"quantity,omitempty"`
+
+	// walletRef names the EsimWallet that pays. Where it is absent, the wallet in the plan's
+	// currency pays.
+	// +optional
+	WalletRef *WalletReference `json:"walletRef,omitempty"`
+
+	// clientReference is the client's own name for the order, unique within its namespace: a
+	// second order with the same one FAILs with DUPLICATE_REFERENCE.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[ -~]*$')",message="must be printable ASCII: no control characters, no line breaks"
+	ClientReference string `json:"clientReference,omitempty"`
+
+	// acceptBefore protects against manifests that are applied again, to a new cluster, say:
+	// an order that is not accepted by then FAILs with ORDER_EXPIRED and costs nothing.
+	// +optional
+	AcceptBefore *metav1.Time `json:"acceptBefore,omitempty"`
+
+	// notificationEmail is who gets the receipt (RFC 5321). It may be changed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@[:cntrl:] ]+@[^@[:cntrl:] ]+$')",message="must be an e-mail address such as ann@example.com"
+	NotificationEmail string `json:"notificationEmail,omitempty"`
+
+	// cancel asks for the order to be undone: given back at the operator and refunded. It
+	// cannot be taken back.
+	// +optional
+	Cancel bool `json:"cancel,omitempty"`
+}
+
+// EsimOrderStatus is what became of the order.
+type EsimOrderStatus struct {
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// id is the number that REST clients know the order by.
+	// +optional
+	ID int64 `json:"id,omitempty"`
+
+	// phase is PENDING, DELIVERED, FAILED or CANCELLED. Programs read conditions instead.
+	// +optional
+	// +kubebuilder:default=PENDING
+	Phase OrderPhase `json:"phase,omitempty"`
+
+	// plan is what was bought, as it stood when the order was accepted: a later change of the
+	// product does not touch the order.
+	// +optional
+	Plan *OrderPlan `json:"plan,omitempty"`
+
+	// provisioning is how the profile is being bought.
+	// +optional
+	Provisioning *OrderProvisioning `json:"provisioning,omitempty"`
+
+	// esim is the delivered profile.
+	// +optional
+	Esim *OrderEsim `json:"esim,omitempty"`
+
+	// activation is the delivered profile's life on the device.
+	// +optional
+	Activation *OrderActivation `json:"activation,omitempty"`
+
+	// failure says why the order FAILED.
+	// +optional
+	Failure *OrderFailure `json:"failure,omitempty"`
+
+	// conditions: Accepted, Provisioned, Ready, Reconciling, Stalled; and while they hold,
+	// OutcomeUnknown and SecretNotWritable.
+	// +optional
+	Conditions Conditions `json:"conditions,omitempty"`
+}
+
+// OrderPlan is a snapshot of product and variant.
+type OrderPlan struct {
+	// product is the EsimProduct's name.
+	Product string `json:"product"`
+	// variant is the variant's name.
+	Variant string `json:"variant"`
+	// displayName is what the customer reads: product and variant.
+	DisplayName string `json:"displayName"`
+	// countryCode of the product.
+	CountryCode CountryCode `json:"countryCode"`
+	// dataAmountGB in gigabytes; "0" is unlimited.
+	DataAmountGB Decimal `json:"dataAmountGB"`
+	// validityDays from the first use.
+	ValidityDays int32 `json:"validityDays"`
+	// amount is the price before discounts.
+	Amount Decimal `json:"amount"`
+	// currency of the amount, ISO 4217.
+	Currency Currency `json:"currency"`
+}
+
+// OrderProvisioning is how the profile is being bought. It is written before the first call to
+// the operator leaves, so that a process that starts anew knows what the one before it may have done.
+type OrderProvisioning struct {
+	// operatorRef names the EsimOperator of the current attempt.
+	OperatorRef OperatorReference `json:"operatorRef"`
+
+	// planID is the operator's name for the plan.
+	PlanID string `json:"planID"`
+
+	// attempt counts from 1; one attempt buys at most one profile.
+	// +kubebuilder:validation:Minimum=1
+	Attempt int32 `json:"attempt"`
+
+	// requestID names the attempt at the operator. It never changes and is never used again.
+	RequestID string `json:"requestID"`
+
+	// startTime is when the first attempt began.
+	StartTime metav1.Time `json:"startTime"`
+
+	// iccid of the profile that the attempt holds, where the attempt is not finished.
+	// +optional
+	ICCID string `json:"iccid,omitempty"`
+
+	// closing is the ICCID of the profile that is being given back. It is written before
+	// CancelOrder leaves.
+	// +optional
+	Closing string `json:"closing,omitempty"`
+
+	// tries counts this attempt's tries that ended without a profile.
+	// +optional
+	Tries int32 `json:"tries,omitempty"`
+
+	// lostAnswers counts DownloadOrder calls of this order that were never answered: each may
+	// have stranded a profile at the operator.
+	// +optional
+	LostAnswers int32 `json:"lostAnswers,omitempty"`
+
+	// nextAttemptTime is when the next try is due.
+	// +optional
+	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
+
+	// lastError is why the last try ended without a profile.
+	// +optional
+	LastError *ProvisioningError `json:"lastError,omitempty"`
+
+	// attempts that ended, newest last; at most ten are kept.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Attempts []ProvisioningAttempt `json:"attempts,omitempty"`
+}
+
+// ProvisioningError is why a try ended without a profile.
+type ProvisioningError struct {
+	// class decides what happens next: Rejected, OutOfStock, Busy, Transient, OutcomeUnknown,
+	// Restart, Misconfigured.
+	Class string `json:"class"`
+	// message in plain words, without anything that is different each time.
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message"`
+	// time of the try.
+	Time metav1.Time `json:"time"`
+}
+
+// ProvisioningAttempt is an attempt that ended without a profile.
+type ProvisioningAttempt struct {
+	// attempt counts from 1.
+	Attempt int32 `json:"attempt"`
+	// operatorRef names the EsimOperator that was asked.
+	OperatorRef OperatorReference `json:"operatorRef"`
+	// planID is the operator's name for the plan.
+	PlanID string `json:"planID"`
+	// class of the error that ended it.
+	Class string `json:"class"`
+	// message in plain words.
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message"`
+	// endTime of the attempt.
+	EndTime metav1.Time `json:"endTime"`
+}
+
+// OrderEsim is the delivered profile.
+type OrderEsim struct {
+	// iccid of the profile, without a trailing F.
+	ICCID string `json:"iccid"`
+	// activationCode is masked: LPA:1$<SM-DP+ address>$********. The code is in the Secret.
+	ActivationCode string `json:"activationCode"`
+	// secretRef names the Secret, in the order's namespace, that holds the code.
+	SecretRef SecretReference `json:"secretRef"`
+}
+
+// OrderActivation is the delivered profile's life on the device.
+type OrderActivation struct {
+	// status is NOT_INSTALLED, ACTIVE or EXPIRED.
+	Status ActivationStatus `json:"status"`
+	// installed is true once the profile is on a device, and never false again.
+	Installed bool `json:"installed"`
+	// installedTime is when it came onto the device, where that is known.
+	// +optional
+	InstalledTime *metav1.Time `json:"installedTime,omitempty"`
+}
+
+// OrderFailure says why an order FAILED.
+type OrderFailure struct {
+	// code for programs.
+	Code FailureCode `json:"code"`
+	// reason in plain words.
+	// +kubebuilder:validation:MaxLength=512
+	Reason string `json:"reason"`
+	// userFixable is true where whoever placed the order can mend the cause.
+	UserFixable bool `json:"userFixable"`
+}
+
+// EsimOrder is the purchase of one eSIM.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=esim,categories=esim
+// +kubebuilder:selectablefield:JSONPath=`.status.phase`
+// +kubebuilder:selectablefield:JSONPath=`.spec.clientReference`
+// +kubebuilder:selectablefield:JSONPath=`.status.esim.iccid`
+// +kubebuilder:printcolumn:name="ID",type=integer,JSONPath=`.status.id`
+// +kubebuilder:printcolumn:name="Product",type=string,JSONPath=`.spec.productRef.name`
+// +kubebuilder:printcolumn:name="Plan",type=string,JSONPath=`.status.plan.variant`
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="ICCID",type=string,JSONPath=`.status.esim.iccid`
+// +kubebuilder:printcolumn:name="Activation",type=string,JSONPath=`.status.activation.status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Operator",type=string,JSONPath=`.status.provisioning.operatorRef.name`,priority=1
+// +kubebuilder:printcolumn:name="Reference",type=string,JSONPath=`.spec.clientReference`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 242",message="metadata.name may have at most 242 characters: the Secret <name>-activation is named after it"
+type EsimOrder struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says what is bought.
+	// +required
+	Spec EsimOrderSpec `json:"spec"`
+
+	// status is what became of the order.
+	// +optional
+	// +kubebuilder:default={phase: PENDING}
+	Status EsimOrderStatus `json:"status,omitzero"`
+}
+
+// Terminal tells whether the order has reached its end: DELIVERED, FAILED or CANCELLED.
+func (o *EsimOrder) Terminal() bool {
+	switch o.Status.Phase {
+	case PhaseDelivered, PhaseFailed, PhaseCancelled:
+		return true
+	default:
+		return false
+	}
+}
+
+// EsimOrderList is a list of EsimOrders.
+//
+// +kubebuilder:object:root=true
+type EsimOrderList struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []EsimOrder `json:"items"`
+}

@@ -1,0 +1,75 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Decimal is a number without a sign, written in decimal digits and never passed
+// through a binary float: at most eleven digits before the point and four after it,
+// so that all of it survives a client's double.
+//
+// +kubebuilder:validation:MaxLength=16
+// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,10})([.][0-9]{1,4})?$')",message="must be a decimal number in quotes, not negative, with at most 11 digits before the point and 4 after it, such as \"4.50\""
+type Decimal string
+
+// Currency is an ISO 4217 code, such as USD.
+//
+// +kubebuilder:validation:MaxLength=3
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z]{3}$')",message="must be an ISO 4217 code of three capital letters, such as USD"
+type Currency string
+
+// CountryCode is an ISO 3166-1 alpha-3 code, GLO for worldwide, or a region by one of
+// ISO's user-assigned codes: XEU Europe, XAS Asia, XAF Africa, XNA North America,
+// XSA South America, XCB Caribbean, XME Middle East, XOC Oceania.
+//
+// +kubebuilder:validation:MaxLength=3
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z]{3}$')",message="must be an ISO 3166-1 alpha-3 code of three capital letters such as JPN, GLO for worldwide, or a region: XEU, XAS, XAF, XNA, XSA, XCB, XME, XOC"
+type CountryCode string
+
+// ProductReference names an EsimProduct.
+type ProductReference struct {
+	// name of the EsimProduct.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// OperatorReference names an EsimOperator.
+type OperatorReference struct {
+	// name of the EsimOperator.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// WalletReference names an EsimWallet in the order's own namespace.
+type WalletReference struct {
+	// name of the EsimWallet.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// SecretReference names a Secret. The field that holds it says in which namespace.
+type SecretReference struct {
+	// name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// Conditions is the list that kubectl wait, Flux and Argo CD read.
+//
+// +listType=map
+// +listMapKey=type
+// +kubebuilder:validation:MaxItems=16
+type Conditions []metav1.Condition
+
+// Condition types that more than one kind uses.
+const (
+	// ConditionReady is True when the object does what it is there for: an order is
+	// delivered, a product can be sold, an operator can be reached.
+	ConditionReady = "Ready"
+	// ConditionReconciling is True while the manager still works on the object.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True when the manager has given up on the object for good.
+	ConditionStalled = "Stalled"
+)

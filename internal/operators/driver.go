@@ -1,0 +1,99 @@
+// Package operators is what the order pipeline knows of mobile operators: a narrow
+// driver interface, the journal that a driver writes what it must not lose to, and the
+// classes of error that decide what happens next. Each driver is a package below.
+package operators
+
+import (
+	"context"
+	"time"
+
+	"github.com/telcodev/esim-operator/internal/activation"
+)
+
+// Driver buys profiles at one mobile operator. It is safe for concurrent use.
+//
+// Every driver is built so that calling Provision again with the same request ID, and the
+// journal that the first call wrote, finds what the first call made, whatever of it was lost.
+type Driver interface {
+	// Provision buys one profile and returns it once it is ready for download. Its errors
+	// are of type *Error, or come from the journal.
+	Provision(ctx context.Context, p Purchase, j Journal) (Profile, error)
+
+	// GiveBack returns a profile that is not on a device yet. Nil is the operator's answer
+	// that the profile can no longer be used. Errors: ErrInstalled where it is too late,
+	// ErrNotOurs where the operator knows another owner for it, else *Error.
+	GiveBack(ctx context.Context, h Held) error
+
+	// Probe connects without buying anything. Its errors are of type *Error.
+	Probe(ctx context.Context) error
+
+	// Close lets calls in flight end and gives up idle connections.
+	Close()
+}
+
+// Purchase names one attempt to buy one profile.
+type Purchase struct {
+	// RequestID is in etcd before the first call, never changes and is never used again.
+	RequestID string
+	// PlanID is the operator's own name for the plan; over ES2+ the profile type.
+	PlanID string
+	// SMDPAddress is what the operator answered last as the address for activation codes,
+	// else the configured one; empty where neither is known.
+	SMDPAddress string
+}
+
+// Profile is an eSIM that is ready for download, or on its way to be.
+type Profile struct {
+	ICCID activation.ICCID
+	// MatchingID is the credential by which the profile is downloaded.
+	MatchingID activation.Credential
+	// SMDPAddress is the host that the activation code names; empty while it is not known.
+	SMDPAddress string
+	// ConfirmationCode is what the customer must type, where there is one.
+	ConfirmationCode activation.Credential
+}
+
+// Held is a profile that an attempt holds and that shall be given back.
+type Held struct {
+	RequestID string
+	ICCID     activation.ICCID
+	// MatchingID, where it is still known.
+	MatchingID activation.Credential
+	// Reusable tells that the profile was named in no journal and no other call, so that no
+	// late call of ours can reach it: the operator may sell it again.
+	Reusable bool
+}
+
+// Journal keeps what an attempt must not lose: it is the order's Secret.
+type Journal interface {
+	// Profile is what stands in the journal for this attempt; false where nothing does.
+	Profile() (Profile, bool)
+
+	// Write stores the profile and returns what stands in the journal then: the profile
+	// itself or, where another worker on the same attempt came first, the other's. An error
+	// that errors.Is ErrJournalRefused means that nothing was and nothing will be written;
+	// any other leaves that open.
+	Write(ctx context.Context, p Profile) (Profile, error)
+
+	// Unwritten is a profile that an earlier pass of this process obtained for this attempt
+	// and could not write, so that it is not obtained twice; false where there is none.
+	Unwritten() (activation.ICCID, bool)
+
+	// Obtained notes, in this process's memory, the profile that the operator just answered.
+	Obtained(iccid activation.ICCID)
+
+	// Dropped forgets what Obtained noted: it was given back.
+	Dropped()
+}
+
+// Call is one call to an operator, for metrics and the breaker.
+type Call struct {
+	// Function is the operator's name for it, such as DownloadOrder.
+	Function string
+	// Outcome is "ok" or the class of the error.
+	Outcome string
+	// Answered tells that the operator answered, whatever it answered.
+	Answered bool
+	// Duration of the call.
+	Duration time.Duration
+}

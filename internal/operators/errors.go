@@ -1,0 +1,86 @@
+package operators
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/telcodev/esim-operator/internal/activation"
+)
+
+// Class decides what happens after an error. It depends on the call, not on the operator's
+// code alone.
+type Class string
+
+// The classes of error.
+const (
+	// Rejected: this source will never fill the order.
+	Rejected Class = "Rejected"
+	// OutOfStock: this source cannot fill the order now.
+	OutOfStock Class = "OutOfStock"
+	// Busy: the operator says when to come again.
+	Busy Class = "Busy"
+	// Transient: nothing was bought; the same request may be sent again.
+	Transient Class = "Transient"
+	// OutcomeUnknown: a call that buys was not answered. The same request ID is resolved
+	// first; no other source, no new request ID until then.
+	OutcomeUnknown Class = "OutcomeUnknown"
+	// Restart: what the attempt holds is of no use; it is given back, then bought anew.
+	Restart Class = "Restart"
+	// Misconfigured: nobody's order will work until a person mends the connection.
+	Misconfigured Class = "Misconfigured"
+)
+
+var (
+	// ErrInstalled: too late to give back, the profile is on a device.
+	ErrInstalled = errors.New("the profile is already on a device")
+	// ErrNotOurs: the operator knows the profile with another EID or matching ID.
+	ErrNotOurs = errors.New("the operator knows the profile with another EID or matching ID")
+	// ErrJournalRefused: the journal was not and will not be written.
+	ErrJournalRefused = errors.New("the activation Secret cannot be written")
+)
+
+// Error is what went wrong with a call, in words that may be shown to anybody.
+type Error struct {
+	Class Class
+	// Function is the operator's name for the call, such as ConfirmOrder.
+	Function string
+	// Code is the operator's code, such as 8.2.5/3.7 or HTTP 503.
+	Code string
+	// Message says in plain words what went wrong. It is the same each time, and holds nothing
+	// that the operator sent: that may repeat credentials.
+	Message string
+	// RetryAfter is how long the operator asked us to wait; 0 where it did not.
+	RetryAfter time.Duration
+	// LostAnswers counts the calls that were not answered and may each have stranded a profile.
+	LostAnswers int32
+	// ICCID of the profile that the attempt holds, where it holds one.
+	ICCID activation.ICCID
+	// Err is the cause, for logs, cleared of credentials.
+	Err error
+}
+
+// Error is for people: function, what went wrong, code.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Function != "" {
+		b.WriteString(e.Function + ": ")
+	}
+	b.WriteString(e.Message)
+	if e.Code != "" {
+		b.WriteString(" (" + e.Code + ")")
+	}
+	return b.String()
+}
+
+// Unwrap is the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ClassOf is the class of err; false where err is not an operator's.
+func ClassOf(err error) (Class, bool) {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Class, true
+	}
+	return "", false
+}
