@@ -12,15 +12,19 @@ const (
 	OperatorReasonReachable = "Reachable"
 	// OperatorReasonUnreachable: no connection can be made.
 	OperatorReasonUnreachable = "Unreachable"
-	// OperatorReasonAuthFailed: the operator refuses our identity, or we refuse its certificate.
+	// OperatorReasonAuthFailed: the operator refuses our identity, or we refuse
+	// its certificate.
 	OperatorReasonAuthFailed = "AuthFailed"
-	// OperatorReasonCircuitOpen: too many calls failed in a row; calls pause for a while.
+	// OperatorReasonCircuitOpen: too many calls failed in a row; calls pause for
+	// a while.
 	OperatorReasonCircuitOpen = "CircuitOpen"
-	// OperatorReasonOutOfService: answers come, but they refuse every request or cannot be used.
+	// OperatorReasonOutOfService: answers come, but they refuse every request or
+	// cannot be used.
 	OperatorReasonOutOfService = "OutOfService"
 	// OperatorReasonCredentialsMissing: the Secret is not there or lacks a key.
 	OperatorReasonCredentialsMissing = "CredentialsMissing"
-	// OperatorReasonDriverMissing: this version of the manager has no driver for the block that is set.
+	// OperatorReasonDriverMissing: this version of the manager has no driver for
+	// the block that is set.
 	OperatorReasonDriverMissing = "DriverMissing"
 )
 
@@ -38,24 +42,27 @@ type EsimOperatorSpec struct {
 	// displayName is what people call the operator.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]')",message="must be one line of text: no control characters, no line breaks"
 	DisplayName string `json:"displayName,omitempty"`
 
 	// es2plus speaks GSMA SGP.22 ES2+ with the operator's SM-DP+.
 	// +optional
 	ES2Plus *ES2PlusDriver `json:"es2plus,omitempty"`
 
-	// zendit buys from Zendit's API v1. This version of the manager has no driver for it yet:
-	// the operator stays not Ready with reason DriverMissing.
+	// zendit buys from Zendit's API v1. This version of the manager has no driver
+	// for it yet: the operator stays not Ready with reason DriverMissing.
 	// +optional
 	Zendit *ResellerDriver `json:"zendit,omitempty"`
 
-	// esimAccess buys from eSIM Access' open API. This version of the manager has no driver
-	// for it yet: the operator stays not Ready with reason DriverMissing.
+	// esimAccess buys from eSIM Access' open API. This version of the manager has
+	// no driver for it yet: the operator stays not Ready with reason
+	// DriverMissing.
 	// +optional
 	EsimAccess *ResellerDriver `json:"esimAccess,omitempty"`
 
-	// airalo buys from Airalo's Partner API v2. This version of the manager has no driver
-	// for it yet: the operator stays not Ready with reason DriverMissing.
+	// airalo buys from Airalo's Partner API v2. This version of the manager has
+	// no driver for it yet: the operator stays not Ready with reason
+	// DriverMissing.
 	// +optional
 	Airalo *ResellerDriver `json:"airalo,omitempty"`
 
@@ -67,7 +74,7 @@ type EsimOperatorSpec struct {
 	// timeout of one call to the operator, from 1s to 2m.
 	// +optional
 	// +kubebuilder:default="30s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('2m')",message="must lie between 1s and 2m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('2m')",message="must be a duration between 1s and 2m, such as 30s or 1m30s"
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 
 	// recovery says how long an order is kept going when it cannot be filled.
@@ -78,29 +85,32 @@ type EsimOperatorSpec struct {
 
 // ES2PlusDriver connects to an SM-DP+ over ES2+ (SGP.22 section 5.3), with mutual TLS.
 type ES2PlusDriver struct {
-	// url of the SM-DP+ without the path, such as https://es2plus.example.com:8443.
-	// The paths /gsma/rsp2/es2plus/… are added.
+	// url of the SM-DP+ without the path, such as
+	// https://es2plus.example.com:8443. The paths /gsma/rsp2/es2plus/… are added.
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[^/?#@ ]+/?$')",message="must be https://host or https://host:port, without a path: the ES2+ paths are added"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://([A-Za-z0-9.-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?/?$')",message="must be https://host or https://host:port, without a path: the ES2+ paths are added"
 	URL string `json:"url"`
 
-	// functionRequesterIdentifier is the name that the SM-DP+ knows us by (SGP.22 section 5.2).
-	// +kubebuilder:validation:MinLength=1
+	// functionRequesterIdentifier is the name that the SM-DP+ knows us by (SGP.22
+	// section 5.2).
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$')",message="must be printable ASCII without spaces: the name that the SM-DP+ gave us, such as OPERATOR-1"
 	FunctionRequesterIdentifier string `json:"functionRequesterIdentifier"`
 
-	// tlsSecretRef names a Secret in the manager's own namespace with tls.crt and tls.key, our
-	// client certificate, and ca.crt, by which the SM-DP+ is checked. A change takes effect at
-	// once, without a restart.
+	// tlsSecretRef names a Secret in the manager's own namespace with tls.crt and
+	// tls.key, our client certificate, and ca.crt, by which the SM-DP+ is
+	// checked. A change takes effect at once, without a restart.
 	TLSSecretRef SecretReference `json:"tlsSecretRef"`
 
-	// serverName to expect in the SM-DP+'s certificate, where it is not the host of the url.
+	// serverName to expect in the SM-DP+'s certificate, where it is not the host
+	// of the url.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$')",message="must be a host name such as rsp.example.com"
 	ServerName string `json:"serverName,omitempty"`
 
-	// smdpAddress for activation codes, where the SM-DP+ does not answer one. An answered
-	// address always counts more.
+	// smdpAddress for activation codes, where the SM-DP+ does not answer one. An
+	// answered address always counts more.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$')",message="must be a host name such as rsp.example.com"
@@ -119,7 +129,7 @@ type ResellerDriver struct {
 	// url of the API, where it is not the vendor's usual one.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[^?#@ ]+$')",message="must be an https URL"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://([A-Za-z0-9.-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?(/[^?#@ ]*)?$')",message="must be an https URL without user, query or fragment, such as https://api.example.com/v1"
 	URL string `json:"url,omitempty"`
 
 	// credentialsSecretRef names a Secret in the manager's own namespace.
@@ -145,11 +155,11 @@ type OperatorLimits struct {
 
 // OperatorRecovery says how long an order is kept going when it cannot be filled.
 type OperatorRecovery struct {
-	// giveUpAfter is how long after its start an order that cannot be filled becomes FAILED.
-	// An order whose outcome is unknown is never given up.
+	// giveUpAfter is how long after its start an order that cannot be filled
+	// becomes FAILED. An order whose outcome is unknown is never given up.
 	// +optional
 	// +kubebuilder:default="72h"
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be longer than 0s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) > duration('0s')",message="must be a duration longer than 0s in hours, minutes and seconds, such as 72h or 1h30m"
 	GiveUpAfter metav1.Duration `json:"giveUpAfter,omitzero"`
 }
 
@@ -159,14 +169,14 @@ type EsimOperatorStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// smdpAddress that the SM-DP+ answered last. An order whose ConfirmOrder answer was lost
-	// uses it.
+	// smdpAddress that the SM-DP+ answered last. An order whose ConfirmOrder
+	// answer was lost uses it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	SMDPAddress string `json:"smdpAddress,omitempty"`
 
-	// conditions: Ready, with a reason that tells AuthFailed, Unreachable, CircuitOpen and
-	// OutOfService apart; AnswersLost.
+	// conditions: Ready, with a reason that tells AuthFailed, Unreachable,
+	// CircuitOpen and OutOfService apart; AnswersLost.
 	// +optional
 	Conditions Conditions `json:"conditions,omitempty"`
 }

@@ -3,25 +3,27 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 const (
-	// SettlementFinalizer holds an EsimOrder until what it holds at its operator is given back
-	// and its Secret is gone. Only the manager removes it.
+	// SettlementFinalizer holds an EsimOrder until what it holds at its operator
+	// is given back and its Secret is gone. Only the manager removes it.
 	SettlementFinalizer = "esim.telco.dev/settlement"
 
-	// ResolveAnnotation lets a platform role (update on esimorders/resolve) decide what nobody
-	// else can: its one value is ResolveNotBought.
+	// ResolveAnnotation lets a platform role (update on esimorders/resolve)
+	// decide what nobody else can: its one value is ResolveNotBought.
 	ResolveAnnotation = "esim.telco.dev/resolve"
-	// ResolveNotBought says that a person made sure, with the operator, that the attempt whose
-	// outcome is unknown bought nothing.
+	// ResolveNotBought says that a person made sure, with the operator, that the
+	// attempt whose outcome is unknown bought nothing.
 	ResolveNotBought = "not-bought"
 
-	// ActivationSecretType is the type of the Secret that holds an order's activation code. Only
-	// the manager creates, updates and deletes Secrets of this type.
+	// ActivationSecretType is the type of the Secret that holds an order's
+	// activation code. Only the manager creates, updates and deletes Secrets of
+	// this type.
 	ActivationSecretType = "esim.telco.dev/activation"
 )
 
 // Keys of the Secret that holds an order's activation code.
 const (
-	// SecretKeyActivationCode is LPA:1$<SM-DP+ address>$<matching ID>: what goes into the QR code.
+	// SecretKeyActivationCode is LPA:1$<SM-DP+ address>$<matching ID>: what goes
+	// into the QR code.
 	SecretKeyActivationCode = "activation-code"
 	// SecretKeySMDPAddress is the SM-DP+ address, for typing in.
 	SecretKeySMDPAddress = "smdp-address"
@@ -56,12 +58,14 @@ type FailureCode string
 
 // The failure codes of an order. The first four are for the customer to mend.
 const (
-	// FailureInvalidPlan: the product has no such variant, or none with that amount.
+	// FailureInvalidPlan: the product has no such variant, or none with that
+	// amount.
 	FailureInvalidPlan FailureCode = "INVALID_PLAN"
-	// FailurePlanUnavailable: the variant is inactive, has no source, or every source says that
-	// it does not know the plan.
+	// FailurePlanUnavailable: the variant is inactive, has no source, or every
+	// source says that it does not know the plan.
 	FailurePlanUnavailable FailureCode = "PLAN_UNAVAILABLE"
-	// FailureDuplicateReference: an earlier order of the namespace has the same clientReference.
+	// FailureDuplicateReference: an earlier order of the namespace has the same
+	// clientReference.
 	FailureDuplicateReference FailureCode = "DUPLICATE_REFERENCE"
 	// FailureOrderExpired: the order was not accepted by its acceptBefore.
 	FailureOrderExpired FailureCode = "ORDER_EXPIRED"
@@ -95,40 +99,44 @@ const (
 
 // Condition types of an EsimOrder, beside Ready, Reconciling and Stalled.
 const (
-	// ConditionAccepted is True once product and plan are found and the plan's snapshot is taken.
+	// ConditionAccepted is True once product and plan are found and the plan's
+	// snapshot is taken.
 	ConditionAccepted = "Accepted"
-	// ConditionProvisioned is True once the operator has made the profile ready for download.
+	// ConditionProvisioned is True once the operator has made the profile ready
+	// for download.
 	ConditionProvisioned = "Provisioned"
-	// ConditionOutcomeUnknown is True while it is not known whether an attempt bought a profile.
-	// Nothing else is bought until it is.
+	// ConditionOutcomeUnknown is True while it is not known whether an attempt
+	// bought a profile. Nothing else is bought until it is.
 	ConditionOutcomeUnknown = "OutcomeUnknown"
-	// ConditionSecretNotWritable is True while the activation Secret cannot be written.
+	// ConditionSecretNotWritable is True while the activation Secret cannot be
+	// written.
 	ConditionSecretNotWritable = "SecretNotWritable"
 )
 
 // EsimOrderSpec says what is bought. It cannot be changed, but for notificationEmail and cancel.
 //
-// +kubebuilder:validation:XValidation:rule="!(has(self.variant) && has(self.amount))",message="set variant or amount, not both"
-// +kubebuilder:validation:XValidation:rule="has(self.variant) || has(self.amount)",message="set variant (the plan's name) or amount (the plan's price) to say which plan to buy"
-// +kubebuilder:validation:XValidation:rule="self.productRef == oldSelf.productRef",message="cannot be changed; delete the order and make a new one",fieldPath=".productRef"
-// +kubebuilder:validation:XValidation:rule="has(self.variant) == has(oldSelf.variant) && (!has(self.variant) || self.variant == oldSelf.variant)",message="variant cannot be changed, added or removed; make a new order"
-// +kubebuilder:validation:XValidation:rule="has(self.amount) == has(oldSelf.amount) && (!has(self.amount) || self.amount == oldSelf.amount)",message="amount cannot be changed, added or removed; make a new order"
-// +kubebuilder:validation:XValidation:rule="has(self.walletRef) == has(oldSelf.walletRef) && (!has(self.walletRef) || self.walletRef == oldSelf.walletRef)",message="walletRef cannot be changed, added or removed; make a new order"
-// +kubebuilder:validation:XValidation:rule="has(self.clientReference) == has(oldSelf.clientReference) && (!has(self.clientReference) || self.clientReference == oldSelf.clientReference)",message="clientReference cannot be changed, added or removed; make a new order"
-// +kubebuilder:validation:XValidation:rule="has(self.acceptBefore) == has(oldSelf.acceptBefore) && (!has(self.acceptBefore) || self.acceptBefore == oldSelf.acceptBefore)",message="acceptBefore cannot be changed, added or removed; make a new order"
-// +kubebuilder:validation:XValidation:rule="!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",message="cancel cannot be taken back; make a new order"
+// +kubebuilder:validation:XValidation:rule="!(has(self.variant) && has(self.amount))",message="set variant or amount, not both",fieldPath=".amount"
+// +kubebuilder:validation:XValidation:rule="has(self.variant) || has(self.amount)",message="set variant (the plan's name), or amount (its price) in its place, to say which plan to buy",fieldPath=".variant",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="self.productRef == oldSelf.productRef",message="cannot be changed; make a new order",fieldPath=".productRef"
+// +kubebuilder:validation:XValidation:rule="has(self.variant) == has(oldSelf.variant) && (!has(self.variant) || self.variant == oldSelf.variant)",message="cannot be changed, added or removed; make a new order",fieldPath=".variant"
+// +kubebuilder:validation:XValidation:rule="has(self.amount) == has(oldSelf.amount) && (!has(self.amount) || self.amount == oldSelf.amount)",message="cannot be changed, added or removed; make a new order",fieldPath=".amount"
+// +kubebuilder:validation:XValidation:rule="has(self.walletRef) == has(oldSelf.walletRef) && (!has(self.walletRef) || self.walletRef == oldSelf.walletRef)",message="cannot be changed, added or removed; make a new order",fieldPath=".walletRef"
+// +kubebuilder:validation:XValidation:rule="has(self.clientReference) == has(oldSelf.clientReference) && (!has(self.clientReference) || self.clientReference == oldSelf.clientReference)",message="cannot be changed, added or removed; make a new order",fieldPath=".clientReference"
+// +kubebuilder:validation:XValidation:rule="has(self.acceptBefore) == has(oldSelf.acceptBefore) && (!has(self.acceptBefore) || self.acceptBefore == oldSelf.acceptBefore)",message="cannot be changed, added or removed; make a new order",fieldPath=".acceptBefore"
+// +kubebuilder:validation:XValidation:rule="!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",message="cannot be taken back; make a new order",fieldPath=".cancel"
 type EsimOrderSpec struct {
 	// productRef names the EsimProduct.
 	ProductRef ProductReference `json:"productRef"`
 
 	// variant names the plan within the product. Set this or amount.
 	// +optional
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="must be the name of a variant of the product: lower-case letters, digits and dashes, such as 1gb-7d"
 	Variant string `json:"variant,omitempty"`
 
-	// amount is the price before discounts of the plan to buy; 4.5 and 4.50 are the same.
-	// Of several plans with one price the first is bought. Set this or variant.
+	// amount is the price before discounts of the plan to buy; 4.5 and 4.50 are
+	// the same. Of several plans with one price the first is bought. Set this or
+	// variant.
 	// +optional
 	Amount Decimal `json:"amount,omitempty"`
 
@@ -138,21 +146,21 @@ type EsimOrderSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == 1",message="must be 1: one order is one eSIM; make an order for each"
 	Quantity int32 `json:"quantity,omitempty"`
 
-	// walletRef names the EsimWallet that pays. Where it is absent, the wallet in the plan's
-	// currency pays.
+	// walletRef names the EsimWallet that pays. Where it is absent, the wallet in
+	// the plan's currency pays.
 	// +optional
 	WalletRef *WalletReference `json:"walletRef,omitempty"`
 
-	// clientReference is the client's own name for the order, unique within its namespace: a
-	// second order with the same one FAILs with DUPLICATE_REFERENCE.
+	// clientReference is the client's own name for the order, unique within its
+	// namespace: a second order with the same one FAILs with DUPLICATE_REFERENCE.
 	// +optional
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[ -~]*$')",message="must be printable ASCII: no control characters, no line breaks"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[ -~]+$')",message="must be printable ASCII, without control characters or line breaks; where there is none, leave it out"
 	ClientReference string `json:"clientReference,omitempty"`
 
-	// acceptBefore protects against manifests that are applied again, to a new cluster, say:
-	// an order that is not accepted by then FAILs with ORDER_EXPIRED and costs nothing.
+	// acceptBefore protects against manifests that are applied again, to a new
+	// cluster, say: an order that is not accepted by then FAILs with
+	// ORDER_EXPIRED and costs nothing.
 	// +optional
 	AcceptBefore *metav1.Time `json:"acceptBefore,omitempty"`
 
@@ -162,8 +170,8 @@ type EsimOrderSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@[:cntrl:] ]+@[^@[:cntrl:] ]+$')",message="must be an e-mail address such as ann@example.com"
 	NotificationEmail string `json:"notificationEmail,omitempty"`
 
-	// cancel asks for the order to be undone: given back at the operator and refunded. It
-	// cannot be taken back.
+	// cancel asks for the order to be undone: given back at the operator and
+	// refunded. It cannot be taken back.
 	// +optional
 	Cancel bool `json:"cancel,omitempty"`
 }
@@ -178,13 +186,14 @@ type EsimOrderStatus struct {
 	// +optional
 	ID int64 `json:"id,omitempty"`
 
-	// phase is PENDING, DELIVERED, FAILED or CANCELLED. Programs read conditions instead.
+	// phase is PENDING, DELIVERED, FAILED or CANCELLED. Programs read conditions
+	// instead.
 	// +optional
 	// +kubebuilder:default=PENDING
 	Phase OrderPhase `json:"phase,omitempty"`
 
-	// plan is what was bought, as it stood when the order was accepted: a later change of the
-	// product does not touch the order.
+	// plan is what was bought, as it stood when the order was accepted: a later
+	// change of the product does not touch the order.
 	// +optional
 	Plan *OrderPlan `json:"plan,omitempty"`
 
@@ -204,8 +213,8 @@ type EsimOrderStatus struct {
 	// +optional
 	Failure *OrderFailure `json:"failure,omitempty"`
 
-	// conditions: Accepted, Provisioned, Ready, Reconciling, Stalled; and while they hold,
-	// OutcomeUnknown and SecretNotWritable.
+	// conditions: Accepted, Provisioned, Ready, Reconciling, Stalled; and while
+	// they hold, OutcomeUnknown and SecretNotWritable.
 	// +optional
 	Conditions Conditions `json:"conditions,omitempty"`
 }
@@ -243,18 +252,20 @@ type OrderProvisioning struct {
 	// +kubebuilder:validation:Minimum=1
 	Attempt int32 `json:"attempt"`
 
-	// requestID names the attempt at the operator. It never changes and is never used again.
+	// requestID names the attempt at the operator. It never changes and is never
+	// used again.
 	RequestID string `json:"requestID"`
 
 	// startTime is when the first attempt began.
 	StartTime metav1.Time `json:"startTime"`
 
-	// iccid of the profile that the attempt holds, where the attempt is not finished.
+	// iccid of the profile that the attempt holds, where the attempt is not
+	// finished.
 	// +optional
 	ICCID string `json:"iccid,omitempty"`
 
-	// closing is the ICCID of the profile that is being given back. It is written before
-	// CancelOrder leaves.
+	// closing is the ICCID of the profile that is being given back. It is written
+	// before CancelOrder leaves.
 	// +optional
 	Closing string `json:"closing,omitempty"`
 
@@ -262,8 +273,8 @@ type OrderProvisioning struct {
 	// +optional
 	Tries int32 `json:"tries,omitempty"`
 
-	// lostAnswers counts DownloadOrder calls of this order that were never answered: each may
-	// have stranded a profile at the operator.
+	// lostAnswers counts DownloadOrder calls of this order that were never
+	// answered: each may have stranded a profile at the operator.
 	// +optional
 	LostAnswers int32 `json:"lostAnswers,omitempty"`
 
@@ -284,8 +295,8 @@ type OrderProvisioning struct {
 
 // ProvisioningError is why a try ended without a profile.
 type ProvisioningError struct {
-	// class decides what happens next: Rejected, OutOfStock, Busy, Transient, OutcomeUnknown,
-	// Restart, Misconfigured.
+	// class decides what happens next: Rejected, OutOfStock, Busy, Transient,
+	// OutcomeUnknown, Restart, Misconfigured.
 	Class string `json:"class"`
 	// message in plain words, without anything that is different each time.
 	// +kubebuilder:validation:MaxLength=512
@@ -315,7 +326,8 @@ type ProvisioningAttempt struct {
 type OrderEsim struct {
 	// iccid of the profile, without a trailing F.
 	ICCID string `json:"iccid"`
-	// activationCode is masked: LPA:1$<SM-DP+ address>$********. The code is in the Secret.
+	// activationCode is masked: LPA:1$<SM-DP+ address>$********. The code is in
+	// the Secret.
 	ActivationCode string `json:"activationCode"`
 	// secretRef names the Secret, in the order's namespace, that holds the code.
 	SecretRef SecretReference `json:"secretRef"`
@@ -361,7 +373,7 @@ type OrderFailure struct {
 // +kubebuilder:printcolumn:name="Operator",type=string,JSONPath=`.status.provisioning.operatorRef.name`,priority=1
 // +kubebuilder:printcolumn:name="Reference",type=string,JSONPath=`.spec.clientReference`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 242",message="metadata.name may have at most 242 characters: the Secret <name>-activation is named after it"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 242",message="metadata.name may have at most 242 characters: the Secret <name>-activation is named after it",fieldPath=".metadata"
 type EsimOrder struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

@@ -4,8 +4,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Condition types and reasons of an EsimProduct.
 const (
-	// ConditionAmountsDistinct is False when two active variants have one amount, so that an
-	// order by amount gets the first of them.
+	// ConditionAmountsDistinct is False when two active variants have one amount,
+	// so that an order by amount gets the first of them.
 	ConditionAmountsDistinct = "AmountsDistinct"
 
 	// ProductReasonSellable: at least one variant can be sold now.
@@ -14,11 +14,13 @@ const (
 	ProductReasonNothingActive = "NothingActive"
 	// ProductReasonNoSource: no active variant names a source.
 	ProductReasonNoSource = "NoSource"
-	// ProductReasonOperatorMissing: the sources name EsimOperators that do not exist.
+	// ProductReasonOperatorMissing: the sources name EsimOperators that do not
+	// exist.
 	ProductReasonOperatorMissing = "OperatorMissing"
 	// ProductReasonOperatorNotReady: no EsimOperator among the sources is Ready.
 	ProductReasonOperatorNotReady = "OperatorNotReady"
-	// ProductReasonIDTaken: an id in the spec belongs to another product or variant.
+	// ProductReasonIDTaken: an id in the spec belongs to another product or
+	// variant.
 	ProductReasonIDTaken = "IDTaken"
 )
 
@@ -26,22 +28,25 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="!(self.countryCode in ['GLO','XEU','XAS','XAF','XNA','XSA','XCB','XME','XOC']) || (has(self.coverage) && self.coverage.size() > 0)",message="coverage must list the countries that GLO or a region includes",fieldPath=".coverage",reason=FieldValueRequired
 // +kubebuilder:validation:XValidation:rule="(self.countryCode in ['GLO','XEU','XAS','XAF','XNA','XSA','XCB','XME','XOC']) || !has(self.coverage) || self.coverage.size() == 0",message="coverage belongs to GLO and regions only; a single country covers itself: leave it out",fieldPath=".coverage",reason=FieldValueForbidden
-// +kubebuilder:validation:XValidation:rule="!has(self.variants) || self.variants.filter(v, has(v.id)).map(v, v.id).distinct().size() == self.variants.filter(v, has(v.id)).size()",message="two variants have the same id: give each its own, or leave id out",fieldPath=".variants",reason=FieldValueDuplicate
+// +kubebuilder:validation:XValidation:rule="!has(self.variants) || self.variants.filter(v, has(v.id)).map(v, v.id).distinct().size() == self.variants.filter(v, has(v.id)).size()",message="two variants have the same id: give each its own, or leave id out",fieldPath=".variants"
 type EsimProductSpec struct {
 	// displayName is what customers read, such as Japan.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]')",message="must be one line of text: no control characters, no line breaks"
 	DisplayName string `json:"displayName"`
 
-	// countryCode is an ISO 3166-1 alpha-3 code, GLO for worldwide, or a region: XEU Europe,
-	// XAS Asia, XAF Africa, XNA North America, XSA South America, XCB Caribbean,
-	// XME Middle East, XOC Oceania.
+	// countryCode is an ISO 3166-1 alpha-3 code, GLO for worldwide, or a region:
+	// XEU Europe, XAS Asia, XAF Africa, XNA North America, XSA South America, XCB
+	// Caribbean, XME Middle East, XOC Oceania.
 	CountryCode CountryCode `json:"countryCode"`
 
-	// coverage lists the countries (ISO 3166-1 alpha-3) that GLO or a region includes.
+	// coverage lists the countries (ISO 3166-1 alpha-3) that GLO or a region
+	// includes.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=260
+	// +kubebuilder:validation:XValidation:rule="self.all(c, !(c in ['GLO','XEU','XAS','XAF','XNA','XSA','XCB','XME','XOC']))",message="must list countries such as FRA: GLO and regions cannot be nested"
 	Coverage []CountryCode `json:"coverage,omitempty"`
 
 	// currency of the amounts, ISO 4217.
@@ -53,8 +58,8 @@ type EsimProductSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^ ]+$')",message="must be an http or https URL"
 	ImageURL string `json:"imageURL,omitempty"`
 
-	// id is the number that REST clients know the product by. Where it is absent, one is
-	// derived from the name, and kept.
+	// id is the number that REST clients know the product by. Where it is absent,
+	// one is derived from the name, and kept.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
@@ -78,6 +83,7 @@ type EsimVariant struct {
 	// displayName is what customers read, such as 1 GB / 7 days.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]')",message="must be one line of text: no control characters, no line breaks"
 	DisplayName string `json:"displayName"`
 
 	// description in a sentence or two.
@@ -88,7 +94,8 @@ type EsimVariant struct {
 	// amount is the price before discounts, in the product's currency.
 	Amount Decimal `json:"amount"`
 
-	// dataAmountGB is how much data the plan holds, in gigabytes; "0" is unlimited.
+	// dataAmountGB is how much data the plan holds, in gigabytes; "0" is
+	// unlimited.
 	DataAmountGB Decimal `json:"dataAmountGB"`
 
 	// validityDays is how long the plan lasts from its first use.
@@ -106,8 +113,8 @@ type EsimVariant struct {
 	// +kubebuilder:validation:MaxItems=8
 	Sources []VariantSource `json:"sources,omitempty"`
 
-	// id is the number that REST clients know the variant by. Where it is absent, one is
-	// derived from the names of product and variant, and kept.
+	// id is the number that REST clients know the variant by. Where it is absent,
+	// one is derived from the names of product and variant, and kept.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
@@ -120,8 +127,8 @@ type VariantSource struct {
 	OperatorRef OperatorReference `json:"operatorRef"`
 
 	// planID is the operator's own name for the plan; over ES2+ the profile type.
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]([ -~]*[!-~])?$')",message="must be printable ASCII that neither begins nor ends with a space: the operator's name for the plan, such as JP-1GB-7D"
 	PlanID string `json:"planID"`
 }
 
@@ -153,7 +160,8 @@ type EsimProductStatus struct {
 
 // VariantStatus holds the number that REST clients know a variant by.
 type VariantStatus struct {
-	// name of the variant. One that left the spec keeps its number, should it come back.
+	// name of the variant. One that left the spec keeps its number, should it
+	// come back.
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
 	// id of the variant.

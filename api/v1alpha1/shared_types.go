@@ -18,41 +18,42 @@ type Currency string
 
 // CountryCode is an ISO 3166-1 alpha-3 code, GLO for worldwide, or a region by one of
 // ISO's user-assigned codes: XEU Europe, XAS Asia, XAF Africa, XNA North America,
-// XSA South America, XCB Caribbean, XME Middle East, XOC Oceania.
+// XSA South America, XCB Caribbean, XME Middle East, XOC Oceania. Kosovo, which ISO gave
+// no code, is XKX, as everywhere.
 //
 // +kubebuilder:validation:MaxLength=3
-// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z]{3}$')",message="must be an ISO 3166-1 alpha-3 code of three capital letters such as JPN, GLO for worldwide, or a region: XEU, XAS, XAF, XNA, XSA, XCB, XME, XOC"
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-WYZ][A-Z]{2}$') || self in ['XEU','XAS','XAF','XNA','XSA','XCB','XME','XOC','XKX']",message="must be an ISO 3166-1 alpha-3 code of three capital letters such as JPN, GLO for worldwide, or a region: XEU, XAS, XAF, XNA, XSA, XCB, XME, XOC"
 type CountryCode string
 
 // ProductReference names an EsimProduct.
 type ProductReference struct {
 	// name of the EsimProduct.
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",message="must be the name of an EsimProduct: lower-case letters, digits, dashes and dots, such as japan"
 	Name string `json:"name"`
 }
 
 // OperatorReference names an EsimOperator.
 type OperatorReference struct {
 	// name of the EsimOperator.
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",message="must be the name of an EsimOperator: lower-case letters, digits, dashes and dots, such as telco-one"
 	Name string `json:"name"`
 }
 
 // WalletReference names an EsimWallet in the order's own namespace.
 type WalletReference struct {
 	// name of the EsimWallet.
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",message="must be the name of an EsimWallet: lower-case letters, digits, dashes and dots, such as default"
 	Name string `json:"name"`
 }
 
 // SecretReference names a Secret. The field that holds it says in which namespace.
 type SecretReference struct {
 	// name of the Secret.
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",message="must be the name of a Secret: lower-case letters, digits, dashes and dots, such as telco-one-tls"
 	Name string `json:"name"`
 }
 
@@ -65,11 +66,12 @@ type Conditions []metav1.Condition
 
 // Condition types that more than one kind uses.
 const (
-	// ConditionReady is True when the object does what it is there for: an order is
-	// delivered, a product can be sold, an operator can be reached.
+	// ConditionReady is True when the object does what it is there for: an order
+	// is delivered, a product can be sold, an operator can be reached.
 	ConditionReady = "Ready"
 	// ConditionReconciling is True while the manager still works on the object.
 	ConditionReconciling = "Reconciling"
-	// ConditionStalled is True when the manager has given up on the object for good.
+	// ConditionStalled is True when the manager has given up on the object for
+	// good.
 	ConditionStalled = "Stalled"
 )
