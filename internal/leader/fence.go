@@ -1,0 +1,139 @@
+// Package leader fences what only a leader may do. A lease alone is no fence: a leader
+// that is cut off, paused or slow goes on for a while after another took over. Nothing
+// that buys or moves money may leave in that while.
+package leader
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// ErrNotLeading is why Enter refuses: the lease may have run out.
+var ErrNotLeading = errors.New("this process may not be the leader any more")
+
+// errHeldByAnother is why a release is refused.
+var errHeldByAnother = errors.New("the lease is held by another process: not released")
+
+// Fence lets purchases, charges and refunds through only while no other process can have
+// become the leader. It wraps the lease's lock, notes the time before each renewal leaves,
+// and closes early enough for what entered last to arrive.
+type Fence struct {
+	resourcelock.Interface
+	hold time.Duration
+
+	mu     sync.Mutex
+	until  time.Time
+	holder string
+	closed bool
+	// inside is closed once nobody is inside any more; nil while nobody is.
+	inside  chan struct{}
+	entered int
+}
+
+// margin is for clocks that run at different speeds and for a process that is paused
+// between Enter and the write.
+const margin = 2 * time.Second
+
+// NewFence wraps lock. leaseDuration is the lease's; longestWrite is how long after Enter
+// a write may still arrive, the writing client's timeout.
+func NewFence(lock resourcelock.Interface, leaseDuration, longestWrite time.Duration) *Fence {
+	return &Fence{Interface: lock, hold: leaseDuration - longestWrite - margin}
+}
+
+// Open is a fence for a process that is the only one there can be: it never closes.
+func Open() *Fence { return nil }
+
+// Enter asks whether something that only a leader may do may begin now. leave must be
+// called when it has ended. The error is ErrNotLeading.
+func (f *Fence) Enter() (leave func(), err error) {
+	if f == nil {
+		return func() {}, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed || !time.Now().Before(f.until) {
+		return nil, ErrNotLeading
+	}
+	if f.entered == 0 {
+		f.inside = make(chan struct{})
+	}
+	f.entered++
+	return sync.OnceFunc(f.leave), nil
+}
+
+func (f *Fence) leave() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.entered--
+	if f.entered == 0 {
+		close(f.inside)
+	}
+}
+
+// Get reads the lease and notes who holds it.
+func (f *Fence) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	record, raw, err := f.Interface.Get(ctx)
+	if err == nil {
+		f.mu.Lock()
+		f.holder = record.HolderIdentity
+		f.mu.Unlock()
+	}
+	return record, raw, err //nolint:wrapcheck // the lock's own errors are what the elector expects
+}
+
+// Create takes a lease that nobody had yet.
+func (f *Fence) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return f.renew(func() error { return f.Interface.Create(ctx, record) })
+}
+
+// Update renews the lease, takes it over, or releases it where the record names no holder.
+// A release waits for what is inside, and is refused where another process holds the lease:
+// the elector would blank that one's lease.
+func (f *Fence) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	if record.HolderIdentity != "" {
+		return f.renew(func() error { return f.Interface.Update(ctx, record) })
+	}
+	if err := f.drain(ctx); err != nil {
+		return err
+	}
+	return f.Interface.Update(ctx, record) //nolint:wrapcheck // as above
+}
+
+// renew notes the time before the renewal leaves, on the monotonic clock: the lease lasts at
+// least from then.
+func (f *Fence) renew(write func() error) error {
+	before := time.Now()
+	if err := write(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.holder = f.Identity()
+	f.until = before.Add(f.hold)
+	f.closed = false
+	return nil
+}
+
+func (f *Fence) drain(ctx context.Context) error {
+	f.mu.Lock()
+	f.closed = true
+	other := f.holder != "" && f.holder != f.Identity()
+	inside, entered := f.inside, f.entered
+	f.mu.Unlock()
+	if other {
+		return errHeldByAnother
+	}
+	if entered == 0 {
+		return nil
+	}
+	select {
+	case <-inside:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,46 @@
+package connections
+
+import "k8s.io/apimachinery/pkg/types"
+
+// waitingList holds the orders that wait for one operator, each once, new ones before those
+// that tried already, else first come, first served.
+type waitingList struct {
+	fresh, retries []types.NamespacedName
+	known          map[types.NamespacedName]struct{}
+}
+
+func (l *waitingList) push(order types.NamespacedName, retry bool) {
+	if _, ok := l.known[order]; ok {
+		return
+	}
+	if l.known == nil {
+		l.known = map[types.NamespacedName]struct{}{}
+	}
+	l.known[order] = struct{}{}
+	if retry {
+		l.retries = append(l.retries, order)
+	} else {
+		l.fresh = append(l.fresh, order)
+	}
+}
+
+// forget drops an order that need not wait any more.
+func (l *waitingList) forget(order types.NamespacedName) { delete(l.known, order) }
+
+func (l *waitingList) pop() (types.NamespacedName, bool) {
+	for {
+		queue := &l.fresh
+		if len(*queue) == 0 {
+			queue = &l.retries
+		}
+		if len(*queue) == 0 {
+			return types.NamespacedName{}, false
+		}
+		order := (*queue)[0]
+		*queue = (*queue)[1:]
+		if _, ok := l.known[order]; ok {
+			delete(l.known, order)
+			return order, true
+		}
+	}
+}
