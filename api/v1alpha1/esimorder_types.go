@@ -359,7 +359,7 @@ type OrderFailure struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:shortName=esim,categories=esim
+// +kubebuilder:resource:shortName=esim
 // +kubebuilder:selectablefield:JSONPath=`.status.phase`
 // +kubebuilder:selectablefield:JSONPath=`.spec.clientReference`
 // +kubebuilder:selectablefield:JSONPath=`.status.esim.iccid`
