@@ -1,6 +1,10 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // Decimal is a number without a sign, written in decimal digits and never passed
 // through a binary float: at most eleven digits before the point and four after it,
@@ -75,3 +79,14 @@ const (
 	// good.
 	ConditionStalled = "Stalled"
 )
+
+// Equal tells whether two decimals are the same number: 4.5 and 4.50 are.
+func (d Decimal) Equal(other Decimal) bool { return d.canonical() == other.canonical() }
+
+func (d Decimal) canonical() string {
+	text := string(d)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return text
+}

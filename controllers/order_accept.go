@@ -1,0 +1,193 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+)
+
+// Reasons of an order's Ready condition while it is PENDING before its first attempt.
+const (
+	reasonProductNotFound = "ProductNotFound"
+)
+
+// hold makes sure that the order cannot vanish while it holds a profile. The admission policy
+// has put the finalizer there already; this is for clusters without that policy.
+func (r *OrderReconciler) hold(ctx context.Context, p *pass) (*decision, error) {
+	if controllerutil.ContainsFinalizer(p.order, v1alpha1.SettlementFinalizer) {
+		return nil, nil
+	}
+	before := p.order.DeepCopy()
+	controllerutil.AddFinalizer(p.order, v1alpha1.SettlementFinalizer)
+	lock := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Writer.Patch(ctx, p.order, lock); err != nil {
+		return nil, fmt.Errorf("adding the finalizer: %w", err)
+	}
+	return nil, nil
+}
+
+// accept checks the order and takes the plan's snapshot: a later change of the product does
+// not touch the order any more. What is clearly wrong ends here, FAILED.
+func (r *OrderReconciler) accept(ctx context.Context, p *pass) (*decision, error) {
+	if provisioning := p.provisioning(); provisioning != nil {
+		p.source = currentSource(provisioning)
+		return nil, nil
+	}
+	if p.order.Status.Plan == nil {
+		if failure := r.unacceptable(p); failure != nil {
+			return failed(failure), nil
+		}
+		duplicate, err := r.duplicate(ctx, p.order)
+		if err != nil {
+			return nil, err
+		}
+		if duplicate != "" {
+			return failed(&v1alpha1.OrderFailure{
+				Code:   v1alpha1.FailureDuplicateReference,
+				Reason: fmt.Sprintf("clientReference was used before, by EsimOrder %s; use another one", duplicate),
+			}), nil
+		}
+	}
+	// A cache may be old, and FAILED is for good: what the cache would refuse is looked up.
+	for _, reader := range []client.Reader{r.Client, r.Live} {
+		product, err := getProduct(ctx, reader, p.order.Spec.ProductRef.Name)
+		if err != nil {
+			return nil, err
+		}
+		plan, source, failure := choosePlan(p.order, product)
+		if failure == nil {
+			if p.order.Status.Plan == nil {
+				p.order.Status.Plan = plan
+			}
+			p.source = source
+			return nil, nil
+		}
+		if reader != r.Live {
+			continue
+		}
+		if wait := r.Pace.ProductGrace - p.now.Sub(p.order.CreationTimestamp.Time); product == nil && wait > 0 {
+			return &decision{reason: reasonProductNotFound, message: failure.Reason, after: wait + time.Second}, nil
+		}
+		return failed(failure), nil
+	}
+	return nil, nil
+}
+
+func getProduct(ctx context.Context, reader client.Reader, name string) (*v1alpha1.EsimProduct, error) {
+	var product v1alpha1.EsimProduct
+	err := reader.Get(ctx, types.NamespacedName{Name: name}, &product)
+	if apierrors.IsNotFound(err) || (err == nil && !product.DeletionTimestamp.IsZero()) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading EsimProduct %s: %w", name, err)
+	}
+	return &product, nil
+}
+
+// unacceptable is what is wrong with the order by itself.
+func (r *OrderReconciler) unacceptable(p *pass) *v1alpha1.OrderFailure {
+	if deadline := p.order.Spec.AcceptBefore; deadline != nil && !p.now.Before(deadline.Time) {
+		return &v1alpha1.OrderFailure{
+			Code:   v1alpha1.FailureOrderExpired,
+			Reason: "acceptBefore had passed when the order arrived; nothing was bought or charged. Make a new order if you still want it",
+		}
+	}
+	return nil
+}
+
+// duplicate is the name of an earlier order of the namespace with the same clientReference.
+// Of two that were created within one second, one that was already accepted counts as the
+// earlier, else the one whose UID sorts first.
+func (r *OrderReconciler) duplicate(ctx context.Context, order *v1alpha1.EsimOrder) (string, error) {
+	if order.Spec.ClientReference == "" {
+		return "", nil
+	}
+	var orders v1alpha1.EsimOrderList
+	err := r.Client.List(ctx, &orders, client.InNamespace(order.Namespace),
+		client.MatchingFields{indexReference: order.Spec.ClientReference}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return "", fmt.Errorf("looking for orders with the same clientReference: %w", err)
+	}
+	for i := range orders.Items {
+		if other := &orders.Items[i]; other.UID != order.UID && earlier(other, order) {
+			return other.Name, nil
+		}
+	}
+	return "", nil
+}
+
+func earlier(a, b *v1alpha1.EsimOrder) bool {
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	if accepted := a.Status.Plan != nil; accepted {
+		return true
+	}
+	return a.UID < b.UID
+}
+
+// choosePlan finds the variant that an order asks for. An order that has its snapshot already
+// asks for that variant.
+func choosePlan(order *v1alpha1.EsimOrder, product *v1alpha1.EsimProduct) (*v1alpha1.OrderPlan, v1alpha1.VariantSource, *v1alpha1.OrderFailure) {
+	unavailable := func(format string, args ...any) (*v1alpha1.OrderPlan, v1alpha1.VariantSource, *v1alpha1.OrderFailure) {
+		return nil, v1alpha1.VariantSource{}, &v1alpha1.OrderFailure{Code: v1alpha1.FailurePlanUnavailable, Reason: fmt.Sprintf(format, args...)}
+	}
+	if product == nil {
+		return unavailable("there is no EsimProduct named %s", order.Spec.ProductRef.Name)
+	}
+	wanted := matchingVariants(order, product)
+	if len(wanted) == 0 {
+		failure := &v1alpha1.OrderFailure{Code: v1alpha1.FailureInvalidPlan}
+		if order.Spec.Variant != "" {
+			failure.Reason = fmt.Sprintf("EsimProduct %s has no variant %s", product.Name, order.Spec.Variant)
+		} else {
+			failure.Reason = fmt.Sprintf("EsimProduct %s has no variant at %s %s", product.Name, order.Spec.Amount, product.Spec.Currency)
+		}
+		return nil, v1alpha1.VariantSource{}, failure
+	}
+	for _, variant := range wanted {
+		if !variant.Inactive && len(variant.Sources) > 0 {
+			return snapshot(product, variant), variant.Sources[0], nil
+		}
+	}
+	if wanted[0].Inactive {
+		return unavailable("variant %s of EsimProduct %s is not on sale", wanted[0].Name, product.Name)
+	}
+	return unavailable("variant %s of EsimProduct %s has no source that could fill it", wanted[0].Name, product.Name)
+}
+
+func matchingVariants(order *v1alpha1.EsimOrder, product *v1alpha1.EsimProduct) []*v1alpha1.EsimVariant {
+	name := order.Spec.Variant
+	if order.Status.Plan != nil {
+		name = order.Status.Plan.Variant
+	}
+	var wanted []*v1alpha1.EsimVariant
+	for i := range product.Spec.Variants {
+		variant := &product.Spec.Variants[i]
+		if variant.Name == name || name == "" && variant.Amount.Equal(order.Spec.Amount) {
+			wanted = append(wanted, variant)
+		}
+	}
+	return wanted
+}
+
+func snapshot(product *v1alpha1.EsimProduct, variant *v1alpha1.EsimVariant) *v1alpha1.OrderPlan {
+	return &v1alpha1.OrderPlan{
+		Product:      product.Name,
+		Variant:      variant.Name,
+		DisplayName:  product.Spec.DisplayName + " " + variant.DisplayName,
+		CountryCode:  product.Spec.CountryCode,
+		DataAmountGB: variant.DataAmountGB,
+		ValidityDays: variant.ValidityDays,
+		Amount:       variant.Amount,
+		Currency:     product.Spec.Currency,
+	}
+}

@@ -1,0 +1,131 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/leader"
+	"github.com/telcodev/esim-operator/internal/operators/connections"
+)
+
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders/status,verbs=update
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders/finalizers,verbs=update
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders/resolve,verbs=update
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts;esimoperators,verbs=get;list;watch
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators/status,verbs=update
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// OrderReconciler takes an EsimOrder from its creation to its end: accept, intend,
+// provision, deliver. Charging will be a part of intend: one write for both.
+//
+// Between any two of its lines that leave the process, the process can die, the cache can
+// be old and another leader can be alive. What keeps that harmless: the intent is in etcd
+// before the first call, what a call bought is in the journal before the next one, and
+// every status write carries the resourceVersion that its decision was made from.
+type OrderReconciler struct {
+	// Client reads from the cache.
+	Client client.Client
+	// Live reads Secrets, and whatever a cache may not answer, from the API server.
+	Live client.Reader
+	// Writer writes with a short deadline, so that no write arrives after the leader's fence
+	// has closed.
+	Writer client.Client
+	// Fence lets purchases through only while this process leads.
+	Fence *leader.Fence
+	// Connections to the mobile operators.
+	Connections *connections.Pool
+	// Recorder of events: for exceptions only, never for an order that goes well.
+	Recorder events.EventRecorder
+	// Clock tells the time for decisions that are written down.
+	Clock clock.PassiveClock
+	// Jitter is a random number from 0 to 1, to spread retries.
+	Jitter func() float64
+	// Pace is how long retries wait.
+	Pace Pace
+	// Workers is how many orders are worked on at one time. It must exceed what slow
+	// operators can hold: the sum of their limits.inFlight.
+	Workers int
+	// AfterPass, where set, sees each order after a pass that wrote it. Tests check its
+	// conditions there.
+	AfterPass func(*v1alpha1.EsimOrder)
+
+	unwritten unwrittenProfiles
+	addresses learnedAddresses
+	queue     workqueue.TypedRateLimitingInterface[ctrl.Request]
+}
+
+// step is a part of the pipeline. It returns what it decided; nil goes on to the next step.
+type step func(context.Context, *pass) (*decision, error)
+
+// Reconcile makes one pass over an order.
+func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var order v1alpha1.EsimOrder
+	if err := r.Client.Get(ctx, req.NamespacedName, &order); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.unwritten.forget(req.NamespacedName)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	p := newPass(&order, r.Clock.Now())
+	defer p.leave()
+
+	if !order.DeletionTimestamp.IsZero() {
+		return r.run(ctx, p, r.settle)
+	}
+	if order.Terminal() {
+		return ctrl.Result{}, nil
+	}
+	return r.run(ctx, p, r.hold, r.accept, r.enter, r.intend, r.provision, r.deliver)
+}
+
+// run makes the steps until one of them decides, and writes what was decided.
+func (r *OrderReconciler) run(ctx context.Context, p *pass, steps ...step) (ctrl.Result, error) {
+	// A pass that has begun is finished: what an operator has executed must be recorded, also
+	// while the manager stops. Every call and every write has its own deadline.
+	if err := ctx.Err(); err != nil {
+		return ctrl.Result{}, nil //nolint:nilerr // the manager stops: nothing was begun
+	}
+	ctx = context.WithoutCancel(ctx)
+	for _, do := range steps {
+		decided, err := do(ctx, p)
+		if err != nil {
+			return r.stopped(ctx, p, err)
+		}
+		if decided != nil {
+			return r.conclude(ctx, p, decided)
+		}
+	}
+	return ctrl.Result{}, nil
+}
+
+// stopped ends a pass on an error of our own API server. A conflict is everyday: the cache
+// was old, or somebody edited the order; the next pass sees what is there now.
+func (r *OrderReconciler) stopped(ctx context.Context, p *pass, err error) (ctrl.Result, error) {
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		ctrl.LoggerFrom(ctx).V(1).Info("The order changed meanwhile, starting over", "cause", err.Error())
+		return ctrl.Result{RequeueAfter: conflictDelay, Priority: &retryPriority}, nil
+	}
+	r.noteHeld(ctx, p)
+	return ctrl.Result{Priority: &retryPriority}, err
+}
+
+// conflictDelay lets the cache catch up with what was written.
+const conflictDelay = 50 * time.Millisecond
+
+// wakeOrder puts an order that waited for its operator back into the queue.
+func (r *OrderReconciler) wakeOrder(order types.NamespacedName) {
+	if r.queue != nil {
+		r.queue.Add(ctrl.Request{NamespacedName: order})
+	}
+}

@@ -1,0 +1,131 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/operators"
+)
+
+// deliver brings the Secret up to what the operator answered, then the order to DELIVERED.
+func (r *OrderReconciler) deliver(ctx context.Context, p *pass) (*decision, error) {
+	operator, err := r.operator(ctx, p.provisioning().OperatorRef.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.addresses.learn(ctx, r, operator, p.profile.SMDPAddress); err != nil {
+		return nil, err
+	}
+	if entry, _ := p.journal.Profile(); !sameProfile(entry, p.profile) {
+		standing, err := p.journal.Write(ctx, p.profile)
+		if errors.Is(err, operators.ErrJournalRefused) {
+			p.provisioning().ICCID = string(p.profile.ICCID)
+			return r.journalUnusable(p, err)
+		}
+		if failed := (*operators.Error)(nil); errors.As(err, &failed) {
+			return r.notProvisioned(ctx, p, failed)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !sameProfile(standing, p.profile) {
+			return nil, staleCache(p.order)
+		}
+	}
+	return delivered(p, v1alpha1.OrderActivation{Status: v1alpha1.ActivationNotInstalled}), nil
+}
+
+// deliverInstalled is for an order that turned out, when it was to be given back, to be on
+// its customer's device: delivered it is.
+func (r *OrderReconciler) deliverInstalled(_ context.Context, p *pass) (*decision, error) {
+	return delivered(p, v1alpha1.OrderActivation{Status: v1alpha1.ActivationActive, Installed: true}), nil
+}
+
+func delivered(p *pass, activation v1alpha1.OrderActivation) *decision {
+	p.order.Status.Esim = &v1alpha1.OrderEsim{
+		ICCID:          string(p.profile.ICCID),
+		ActivationCode: codeOf(p.profile).Masked(),
+		SecretRef:      v1alpha1.SecretReference{Name: v1alpha1.ActivationSecretName(p.order.Name)},
+	}
+	p.order.Status.Activation = &activation
+	provisioning := p.provisioning()
+	provisioning.ICCID, provisioning.Closing = "", ""
+	provisioning.NextAttemptTime, provisioning.LastError = nil, nil
+	return &decision{phase: v1alpha1.PhaseDelivered}
+}
+
+func sameProfile(a, b operators.Profile) bool {
+	return a.ICCID == b.ICCID && a.SMDPAddress == b.SMDPAddress &&
+		a.MatchingID.Equal(b.MatchingID) && a.ConfirmationCode.Equal(b.ConfirmationCode)
+}
+
+// operator is the EsimOperator as the cache has it.
+func (r *OrderReconciler) operator(ctx context.Context, name string) (*v1alpha1.EsimOperator, error) {
+	var operator v1alpha1.EsimOperator
+	if err := r.Client.Get(ctx, types.NamespacedName{Name: name}, &operator); err != nil {
+		return nil, fmt.Errorf("reading EsimOperator %s: %w", name, err)
+	}
+	return &operator, nil
+}
+
+// learnedAddresses are the SM-DP+ addresses that operators answered, as this process knows
+// them: ahead of the cache, and written once for all orders that learn one together.
+type learnedAddresses struct {
+	mu         sync.Mutex
+	byOperator map[types.UID]string
+}
+
+// known is the address for an activation code whose ConfirmOrder answer was lost: what the
+// operator answered last, else the configured one; empty where neither is known.
+func (l *learnedAddresses) known(operator *v1alpha1.EsimOperator) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.byOperator[operator.UID] != "":
+		return l.byOperator[operator.UID]
+	case operator.Status.SMDPAddress != "":
+		return operator.Status.SMDPAddress
+	case operator.Spec.ES2Plus != nil:
+		return operator.Spec.ES2Plus.SMDPAddress
+	default:
+		return ""
+	}
+}
+
+// learn writes a new address into the EsimOperator's status, before any order is delivered
+// with it: the next process will need it when it finds an answer lost.
+func (l *learnedAddresses) learn(ctx context.Context, r *OrderReconciler, operator *v1alpha1.EsimOperator, address string) error {
+	if address == "" || address == l.known(operator) {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.byOperator[operator.UID] == address {
+		return nil
+	}
+	for {
+		operator = operator.DeepCopy()
+		operator.Status.SMDPAddress = address
+		err := r.Writer.Status().Update(ctx, operator)
+		if apierrors.IsConflict(err) {
+			if err = r.Live.Get(ctx, types.NamespacedName{Name: operator.Name}, operator); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("recording the SM-DP+ address of EsimOperator %s: %w", operator.Name, err)
+		}
+		break
+	}
+	if l.byOperator == nil {
+		l.byOperator = map[types.UID]string{}
+	}
+	l.byOperator[operator.UID] = address
+	return nil
+}

@@ -1,0 +1,152 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/operators"
+)
+
+// asking tells whether a profile is given back for the first time.
+type asking bool
+
+const (
+	first asking = true
+	again asking = false
+)
+
+// close gives back the profile that the attempt holds, and only then ends the attempt: a
+// profile that was journaled is never left without an answer to CancelOrder. That the order
+// is being closed is written, with an optimistic lock, before CancelOrder leaves: whoever
+// works from older knowledge gets a conflict and cannot deliver what is being cancelled.
+func (r *OrderReconciler) close(ctx context.Context, p *pass, held activation.ICCID, cause *operators.Error) (*decision, error) {
+	provisioning := p.provisioning()
+	provisioning.ICCID, provisioning.Closing = string(held), string(held)
+	provisioning.NextAttemptTime = nil
+	recordError(p, cause)
+	setPending(p, reasonGivingBack, cause.Error()+"; the profile is given back first")
+	if err := r.writeStatus(ctx, p); err != nil {
+		return nil, fmt.Errorf("recording that the profile is given back: %w", err)
+	}
+	return r.giveBack(ctx, p, first)
+}
+
+// giveBack asks the operator to take the profile back.
+func (r *OrderReconciler) giveBack(ctx context.Context, p *pass, asked asking) (*decision, error) {
+	provisioning := p.provisioning()
+	held := operators.Held{RequestID: provisioning.RequestID, ICCID: activation.ICCID(provisioning.Closing)}
+	entry, written := p.journal.Profile()
+	if written = written && entry.ICCID == held.ICCID; written {
+		held.MatchingID = entry.MatchingID
+	}
+	err := p.slot.Driver.GiveBack(ctx, held)
+	var failed *operators.Error
+	switch {
+	case err == nil:
+		return r.givenBack(ctx, p)
+	case errors.Is(err, operators.ErrInstalled) && bool(asked) && written:
+		p.profile = entry
+		return r.deliverInstalled(ctx, p)
+	case errors.Is(err, operators.ErrInstalled), errors.Is(err, operators.ErrNotOurs):
+		// An earlier CancelOrder may have done what this one cannot, or the code is lost: only
+		// the operator can tell, and only a person can ask it.
+		return r.askPerson(p, err), nil
+	case errors.As(err, &failed):
+		ctrl.LoggerFrom(ctx).Info("Not given back yet", "class", failed.Class, "error", failed.Error(), "cause", fmt.Sprint(failed.Err))
+		return r.retryGiveBack(p, failed), nil
+	default:
+		return nil, err
+	}
+}
+
+// retryGiveBack keeps what led to giving back as the last error: it decides what comes after.
+func (r *OrderReconciler) retryGiveBack(p *pass, failed *operators.Error) *decision {
+	provisioning := p.provisioning()
+	if failed.Class == operators.Misconfigured {
+		r.Connections.For(provisioning.OperatorRef.Name).Suspend(failed.Error())
+	}
+	provisioning.Tries++
+	d := r.later(p, failed, r.Pace.retryDelay(failed, provisioning.Tries, false, r.Jitter()))
+	d.reason = reasonGivingBack
+	return d
+}
+
+// givenBack goes on after the operator's answer that the profile is of no use to anybody: the
+// order ends, or is bought anew.
+func (r *OrderReconciler) givenBack(ctx context.Context, p *pass) (*decision, error) {
+	provisioning := p.provisioning()
+	operator, err := r.operator(ctx, provisioning.OperatorRef.Name)
+	if err != nil {
+		return nil, err
+	}
+	cause := &operators.Error{Class: operators.Restart, Message: "the profile was given back"}
+	if last := provisioning.LastError; last != nil {
+		cause = &operators.Error{Class: operators.Class(last.Class), Message: last.Message}
+	}
+	switch {
+	case !p.order.DeletionTimestamp.IsZero():
+		return nil, nil
+	case exhausted(provisioning, operator.GiveUpAfter(), p.now):
+		return recoveryExhausted(p), nil
+	case cause.Class == operators.Rejected:
+		return r.moveOn(ctx, p, cause)
+	default:
+		// Attempts that restart again and again slow down like any other retry.
+		delay := r.Pace.Transient.delay(provisioning.Attempt, r.Jitter())
+		return r.beginAttempt(p, currentSource(provisioning), cause, delay), nil
+	}
+}
+
+// giveUp ends an order that could not be filled in time, once what it holds is given back.
+func (r *OrderReconciler) giveUp(ctx context.Context, p *pass, held activation.ICCID) (*decision, error) {
+	if held == "" {
+		return recoveryExhausted(p), nil
+	}
+	cause := &operators.Error{Class: operators.Transient, Message: "the order could not be filled in time"}
+	return r.close(ctx, p, held, cause)
+}
+
+func recoveryExhausted(p *pass) *decision {
+	why := "the order could not be filled in time"
+	if last := p.provisioning().LastError; last != nil {
+		why = "the order could not be filled in time; at last: " + last.Message
+	}
+	return orderFailed(v1alpha1.FailureRecoveryExhausted, why)
+}
+
+// askPerson waits for a platform role to find out what happened.
+func (r *OrderReconciler) askPerson(p *pass, err error) *decision {
+	unknown := &operators.Error{Class: operators.OutcomeUnknown, Message: err.Error()}
+	recordError(p, unknown)
+	p.provisioning().NextAttemptTime = nil
+	return &decision{
+		reason:    reasonNeedsPerson,
+		condition: v1alpha1.ConditionOutcomeUnknown,
+		message: fmt.Sprintf("%s; ask the operator about ICCID %s. If it was not delivered, annotate the order with %s=%s",
+			err.Error(), p.provisioning().ICCID, v1alpha1.ResolveAnnotation, v1alpha1.ResolveNotBought),
+		event: &orderEvent{eventWarning, reasonNeedsPerson, "GiveBack", "Nobody but the operator can tell whether the profile was delivered"},
+	}
+}
+
+// resolvedByPerson ends an attempt whose outcome a platform role has looked up. The
+// annotation goes first: left there by a crash, it would decide about a later attempt too.
+func (r *OrderReconciler) resolvedByPerson(ctx context.Context, p *pass) (*decision, error) {
+	status := p.order.Status.DeepCopy()
+	before := p.order.DeepCopy()
+	delete(p.order.Annotations, v1alpha1.ResolveAnnotation)
+	lock := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Writer.Patch(ctx, p.order, lock); err != nil {
+		return nil, fmt.Errorf("taking the %s annotation: %w", v1alpha1.ResolveAnnotation, err)
+	}
+	p.order.Status = *status
+	p.provisioning().LastError = &v1alpha1.ProvisioningError{
+		Class: string(operators.Restart), Message: "a person found out that nothing was bought", Time: p.time(),
+	}
+	return r.givenBack(ctx, p)
+}

@@ -1,0 +1,87 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/operators/connections"
+)
+
+// reasonOperatorUnavailable: the order waits for its operator, not for anything of its own.
+const reasonOperatorUnavailable = "WaitingForOperator"
+
+// enter takes the right to call the operator. An order that cannot have it is put back, and
+// woken when it can: no worker waits.
+func (r *OrderReconciler) enter(ctx context.Context, p *pass) (*decision, error) {
+	if waitsForPerson(p.order) && p.order.Annotations[v1alpha1.ResolveAnnotation] != v1alpha1.ResolveNotBought {
+		return &decision{silent: true}, nil
+	}
+	connection := r.Connections.For(p.source.OperatorRef.Name)
+	provisioning := p.provisioning()
+	if wait, ok := due(provisioning, p.now, connection.ConnectedAt()); !ok {
+		return &decision{silent: true, after: wait}, nil
+	}
+	slot, err := connection.Enter(client.ObjectKeyFromObject(p.order), provisioning != nil && provisioning.Tries > 0)
+	if unavailable := (*connections.Unavailable)(nil); errors.As(err, &unavailable) {
+		return r.waitForOperator(ctx, p, unavailable)
+	}
+	p.slot = slot
+	if p.leaveFence, err = r.Fence.Enter(); err != nil {
+		return &decision{silent: true, after: time.Second}, nil
+	}
+	return nil, nil
+}
+
+// waitForOperator says that the order waits once that lasts; most waits are over sooner, and
+// worth no write.
+func (r *OrderReconciler) waitForOperator(ctx context.Context, p *pass, u *connections.Unavailable) (*decision, error) {
+	again := r.Pace.Waiting + time.Duration(r.Jitter()*float64(r.Pace.Waiting))
+	if p.provisioning() != nil || p.now.Sub(p.order.CreationTimestamp.Time) < r.Pace.Waiting {
+		return &decision{silent: true, after: again}, nil
+	}
+	message := u.Error()
+	if u.Health == connections.Disconnected {
+		var operator v1alpha1.EsimOperator
+		err := r.Client.Get(ctx, types.NamespacedName{Name: u.Operator}, &operator)
+		if apierrors.IsNotFound(err) {
+			message = fmt.Sprintf("there is no EsimOperator named %s", u.Operator)
+		} else if err != nil {
+			return nil, fmt.Errorf("reading EsimOperator %s: %w", u.Operator, err)
+		}
+	}
+	return &decision{reason: reasonOperatorUnavailable, message: message, after: again}, nil
+}
+
+// intend records, in one write with an optimistic lock, what is going to be bought and under
+// which request ID, before any call leaves. Who works from an old cache gets a conflict here
+// and stops. This is where the charge will be taken: in the same write, so that an order is
+// paid if and only if it may be bought.
+func (r *OrderReconciler) intend(ctx context.Context, p *pass) (*decision, error) {
+	if p.provisioning() != nil {
+		return nil, nil
+	}
+	p.order.Status.ID = orderID(p.order.Name, p.order.UID)
+	p.order.Status.Provisioning = &v1alpha1.OrderProvisioning{
+		OperatorRef: p.source.OperatorRef,
+		PlanID:      p.source.PlanID,
+		Attempt:     1,
+		RequestID:   requestID(p.order.UID, 1),
+		StartTime:   p.time(),
+	}
+	setPending(p, reasonProvisioning, "The mobile operator is asked for a profile")
+	if err := r.writeStatus(ctx, p); err != nil {
+		return nil, fmt.Errorf("recording the intent: %w", err)
+	}
+	p.fresh = true
+	if !p.order.DeletionTimestamp.IsZero() {
+		return &decision{silent: true, after: conflictDelay}, nil // deleted meanwhile: nothing was asked for yet
+	}
+	return nil, nil
+}

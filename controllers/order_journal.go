@@ -1,0 +1,267 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/leader"
+	"github.com/telcodev/esim-operator/internal/operators"
+)
+
+// errForeignSecret: something that is not ours has the name of the order's Secret.
+var errForeignSecret = fmt.Errorf("%w: another Secret has its name; remove that one", operators.ErrJournalRefused)
+
+// journal is an attempt's operators.Journal: the order's Secret. It is written before
+// ConfirmOrder leaves, so that a process that starts anew finds what was bought.
+type journal struct {
+	live      client.Reader
+	writer    client.Client
+	fence     *leader.Fence
+	memory    *unwrittenProfiles
+	order     *v1alpha1.EsimOrder
+	attempt   int32
+	secret    *corev1.Secret // as it stands, whatever attempt it is about; nil where none does
+	entry     operators.Profile
+	hasEntry  bool
+	secretRef types.NamespacedName
+}
+
+// openJournal reads the Secret from the API server, never from a cache. The pass that has
+// just written the first intent skips that: no Secret can exist.
+func (r *OrderReconciler) openJournal(ctx context.Context, p *pass) error {
+	p.journal = &journal{
+		live: r.Live, writer: r.Writer, fence: r.Fence, memory: &r.unwritten,
+		order: p.order, attempt: p.provisioning().Attempt,
+		secretRef: types.NamespacedName{Namespace: p.order.Namespace, Name: v1alpha1.ActivationSecretName(p.order.Name)},
+	}
+	if p.fresh {
+		return nil
+	}
+	return p.journal.read(ctx)
+}
+
+// read finds what stands in the Secret. One that an order of the same name left behind, which
+// is gone by now, is deleted.
+func (j *journal) read(ctx context.Context) error {
+	j.secret, j.hasEntry = nil, false
+	var secret corev1.Secret
+	err := j.live.Get(ctx, j.secretRef, &secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading the activation Secret: %w", err)
+	}
+	owner := metav1.GetControllerOf(&secret)
+	switch {
+	case secret.Type != v1alpha1.ActivationSecretType || owner == nil || owner.Kind != "EsimOrder" || owner.Name != j.order.Name:
+		return errForeignSecret
+	case owner.UID != j.order.UID:
+		return j.removeLeftover(ctx, &secret)
+	}
+	attempt, err := strconv.ParseInt(string(secret.Data[v1alpha1.SecretKeyAttempt]), 10, 32)
+	switch {
+	case err != nil:
+		return errForeignSecret
+	case int32(attempt) > j.attempt:
+		return staleCache(j.order)
+	}
+	j.secret = &secret
+	if int32(attempt) < j.attempt {
+		return nil // about an attempt that is over: it will be replaced
+	}
+	iccid, err := activation.ParseICCID(string(secret.Data[v1alpha1.SecretKeyICCID]))
+	if err != nil {
+		return errForeignSecret
+	}
+	j.entry = operators.Profile{
+		ICCID:            iccid,
+		MatchingID:       activation.NewCredential(string(secret.Data[v1alpha1.SecretKeyMatchingID])),
+		SMDPAddress:      string(secret.Data[v1alpha1.SecretKeySMDPAddress]),
+		ConfirmationCode: activation.NewCredential(string(secret.Data[v1alpha1.SecretKeyConfirmationCode])),
+	}
+	j.hasEntry = true
+	return nil
+}
+
+func (j *journal) removeLeftover(ctx context.Context, secret *corev1.Secret) error {
+	err := j.writer.Delete(ctx, secret, client.Preconditions{UID: &secret.UID})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("removing the activation Secret of an earlier order of this name: %w", err)
+	}
+	return nil
+}
+
+// staleCache says, as the API server would, that what we know of the order is old.
+func staleCache(order *v1alpha1.EsimOrder) error {
+	return apierrors.NewConflict(schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "esimorders"}, order.Name,
+		errors.New("the activation Secret is about a later attempt"))
+}
+
+// written tells whether this attempt's profile stands in the Secret.
+func (j *journal) written() bool { return j.hasEntry }
+
+// Profile implements operators.Journal.
+func (j *journal) Profile() (operators.Profile, bool) { return j.entry, j.hasEntry }
+
+// Unwritten implements operators.Journal.
+func (j *journal) Unwritten() (activation.ICCID, bool) {
+	return j.memory.get(client.ObjectKeyFromObject(j.order), j.order.UID, j.attempt)
+}
+
+// Obtained implements operators.Journal.
+func (j *journal) Obtained(iccid activation.ICCID) {
+	j.memory.put(client.ObjectKeyFromObject(j.order), unwrittenProfile{uid: j.order.UID, attempt: j.attempt, iccid: iccid})
+}
+
+// Dropped implements operators.Journal.
+func (j *journal) Dropped() { j.memory.forget(client.ObjectKeyFromObject(j.order)) }
+
+// Write implements operators.Journal. Whoever comes back from it may buy: the fence is asked
+// once more.
+func (j *journal) Write(ctx context.Context, profile operators.Profile) (operators.Profile, error) {
+	secret, err := activationSecret(j.order, j.attempt, profile)
+	if err != nil {
+		return operators.Profile{}, err
+	}
+	if j.secret == nil {
+		err = j.writer.Create(ctx, secret)
+	} else {
+		secret.UID, secret.ResourceVersion = j.secret.UID, j.secret.ResourceVersion
+		err = j.writer.Update(ctx, secret)
+	}
+	switch {
+	case err == nil:
+		j.secret, j.entry, j.hasEntry = secret, profile, true
+	case definitelyRefused(err):
+		return operators.Profile{}, fmt.Errorf("%w: %w", operators.ErrJournalRefused, err)
+	default:
+		// Another worker came first, or the answer was lost: what stands there counts.
+		if standing := j.read(ctx); standing != nil {
+			return operators.Profile{}, standing
+		}
+		if !j.hasEntry {
+			return operators.Profile{}, fmt.Errorf("writing the activation Secret: %w", err)
+		}
+	}
+	j.Dropped()
+	return j.entry, j.stillLeading()
+}
+
+func (j *journal) stillLeading() error {
+	leave, err := j.fence.Enter()
+	if err != nil {
+		return fmt.Errorf("before the purchase: %w", err)
+	}
+	leave()
+	return nil
+}
+
+// definitelyRefused: quota, policy, a terminating namespace, a Secret that is no good. The
+// write was not done and will not be.
+func definitelyRefused(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
+}
+
+// journalMessage says why the Secret cannot be written, without what differs each time.
+func journalMessage(err error) string {
+	switch {
+	case errors.Is(err, errForeignSecret):
+		return errForeignSecret.Error()
+	case apierrors.IsForbidden(err):
+		return operators.ErrJournalRefused.Error() + ": the API server forbids it (a quota, a policy, missing rights, or the namespace is being deleted)"
+	default:
+		return operators.ErrJournalRefused.Error()
+	}
+}
+
+// activationSecret is the order's Secret for a profile.
+func activationSecret(order *v1alpha1.EsimOrder, attempt int32, profile operators.Profile) (*corev1.Secret, error) {
+	data := map[string][]byte{
+		v1alpha1.SecretKeyICCID:      []byte(profile.ICCID),
+		v1alpha1.SecretKeyMatchingID: []byte(profile.MatchingID.Reveal()),
+		v1alpha1.SecretKeyAttempt:    []byte(strconv.Itoa(int(attempt))),
+	}
+	if profile.SMDPAddress != "" {
+		lpa, err := codeOf(profile).LPA()
+		if err != nil {
+			return nil, &operators.Error{
+				Class: operators.Misconfigured, ICCID: profile.ICCID, Err: err,
+				Message: "SM-DP+ address and matching ID do not make a valid activation code",
+			}
+		}
+		data[v1alpha1.SecretKeySMDPAddress] = []byte(profile.SMDPAddress)
+		data[v1alpha1.SecretKeyActivationCode] = []byte(lpa.Reveal())
+	}
+	if !profile.ConfirmationCode.Empty() {
+		data[v1alpha1.SecretKeyConfirmationCode] = []byte(profile.ConfirmationCode.Reveal())
+	}
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: order.Namespace,
+			Name:      v1alpha1.ActivationSecretName(order.Name),
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: v1alpha1.GroupVersion.String(), Kind: "EsimOrder", Name: order.Name, UID: order.UID,
+				Controller: ptr.To(true),
+			}},
+		},
+		Type: v1alpha1.ActivationSecretType,
+		Data: data,
+	}, nil
+}
+
+func codeOf(profile operators.Profile) activation.Code {
+	return activation.Code{
+		SMDPAddress:              profile.SMDPAddress,
+		MatchingID:               profile.MatchingID,
+		ConfirmationCodeRequired: !profile.ConfirmationCode.Empty(),
+	}
+}
+
+// unwrittenProfiles are those that an operator answered and that could not be journaled yet:
+// the next pass of this process writes them instead of obtaining more.
+type unwrittenProfiles struct {
+	mu      sync.Mutex
+	byOrder map[types.NamespacedName]unwrittenProfile
+}
+
+type unwrittenProfile struct {
+	uid     types.UID
+	attempt int32
+	iccid   activation.ICCID
+}
+
+func (u *unwrittenProfiles) put(order types.NamespacedName, profile unwrittenProfile) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.byOrder == nil {
+		u.byOrder = map[types.NamespacedName]unwrittenProfile{}
+	}
+	u.byOrder[order] = profile
+}
+
+func (u *unwrittenProfiles) get(order types.NamespacedName, uid types.UID, attempt int32) (activation.ICCID, bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	profile, ok := u.byOrder[order]
+	return profile.iccid, ok && profile.uid == uid && profile.attempt == attempt
+}
+
+func (u *unwrittenProfiles) forget(order types.NamespacedName) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.byOrder, order)
+}

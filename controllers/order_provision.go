@@ -1,0 +1,220 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/operators"
+)
+
+// keptAttempts is how many ended attempts the status keeps.
+const keptAttempts = 10
+
+// provision has the operator make a profile ready for download, or finds the one that an
+// earlier pass obtained.
+func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, error) {
+	if err := r.openJournal(ctx, p); err != nil {
+		return r.journalUnusable(p, err)
+	}
+	if p.order.Annotations[v1alpha1.ResolveAnnotation] == v1alpha1.ResolveNotBought && outcomeUnknown(p.order) {
+		return r.resolvedByPerson(ctx, p)
+	}
+	provisioning := p.provisioning()
+	if provisioning.Closing != "" {
+		return r.giveBack(ctx, p, again)
+	}
+	operator, err := r.operator(ctx, provisioning.OperatorRef.Name)
+	if err != nil {
+		return nil, err
+	}
+	held := p.held()
+	if exhausted(provisioning, operator.GiveUpAfter(), p.now) {
+		return r.giveUp(ctx, p, held)
+	}
+	if _, unwritten := p.journal.Unwritten(); held != "" && !p.journal.written() && !unwritten {
+		return r.close(ctx, p, held, &operators.Error{
+			Class:   operators.Restart,
+			Message: "the activation Secret is gone; the profile it was about is given back",
+		})
+	}
+	p.profile, err = p.slot.Driver.Provision(ctx, operators.Purchase{
+		RequestID:   provisioning.RequestID,
+		PlanID:      provisioning.PlanID,
+		SMDPAddress: r.addresses.known(operator),
+	}, p.journal)
+	if err != nil {
+		return r.notProvisioned(ctx, p, err)
+	}
+	return nil, nil
+}
+
+// held is the ICCID of the profile that the attempt holds, as far as status and journal know.
+func (p *pass) held() activation.ICCID {
+	if profile, ok := p.journal.Profile(); ok {
+		return profile.ICCID
+	}
+	if iccid, ok := p.journal.Unwritten(); ok {
+		return iccid
+	}
+	return activation.ICCID(p.provisioning().ICCID)
+}
+
+// notProvisioned decides what happens after a try that ended without a profile.
+func (r *OrderReconciler) notProvisioned(ctx context.Context, p *pass, err error) (*decision, error) {
+	if errors.Is(err, operators.ErrJournalRefused) {
+		if failed := (*operators.Error)(nil); errors.As(err, &failed) {
+			p.provisioning().ICCID = string(failed.ICCID)
+		}
+		return r.journalUnusable(p, err)
+	}
+	var failed *operators.Error
+	if !errors.As(err, &failed) {
+		return nil, err
+	}
+	ctrl.LoggerFrom(ctx).Info("No profile yet", "class", failed.Class, "error", failed.Error(), "cause", fmt.Sprint(failed.Err),
+		"attempt", p.provisioning().Attempt, "operator", p.source.OperatorRef.Name)
+	held := p.held()
+	if failed.ICCID != "" {
+		held = failed.ICCID
+	}
+	switch {
+	case failed.Class == operators.Restart, failed.Class == operators.Rejected && held != "":
+		return r.close(ctx, p, held, failed)
+	case failed.Class == operators.Rejected, failed.Class == operators.OutOfStock && held == "":
+		return r.moveOn(ctx, p, failed)
+	default:
+		p.provisioning().ICCID = string(held)
+		return r.retry(p, failed), nil
+	}
+}
+
+// moveOn goes to the next source; where none is left, the order FAILs, or waits for stock.
+func (r *OrderReconciler) moveOn(ctx context.Context, p *pass, failed *operators.Error) (*decision, error) {
+	sources, err := r.sources(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	next, wait, ok := nextSource(sources, p.provisioning(), failed.Class)
+	switch {
+	case !ok:
+		return refused(p, failed), nil
+	case keyOf(next) == keyOf(currentSource(p.provisioning())):
+		return r.retry(p, failed), nil
+	}
+	delay := time.Duration(0)
+	if wait {
+		delay = r.Pace.retryDelay(failed, p.provisioning().Attempt, false, r.Jitter())
+	}
+	return r.beginAttempt(p, next, failed, delay), nil
+}
+
+// refused is the end of an order that every source has refused.
+func refused(p *pass, failed *operators.Error) *decision {
+	code := v1alpha1.FailureOperatorRejected
+	if failed.Function == "DownloadOrder" {
+		code = v1alpha1.FailurePlanUnavailable
+	}
+	recordError(p, failed)
+	return orderFailed(code, "no source can fill the order: "+failed.Error())
+}
+
+// sources of the order's variant as the product names them now; where it does not any more,
+// the one that the order was given to.
+func (r *OrderReconciler) sources(ctx context.Context, p *pass) ([]v1alpha1.VariantSource, error) {
+	product, err := getProduct(ctx, r.Client, p.order.Spec.ProductRef.Name)
+	if err != nil {
+		return nil, err
+	}
+	if product != nil {
+		for _, variant := range matchingVariants(p.order, product) {
+			return variant.Sources, nil
+		}
+	}
+	return []v1alpha1.VariantSource{currentSource(p.provisioning())}, nil
+}
+
+// retry keeps the order PENDING: the same attempt, the same request ID, later.
+func (r *OrderReconciler) retry(p *pass, failed *operators.Error) *decision {
+	provisioning := p.provisioning()
+	connection := r.Connections.For(provisioning.OperatorRef.Name)
+	if failed.Class == operators.Misconfigured {
+		connection.Suspend(failed.Error())
+	}
+	provisioning.Tries++
+	answersLost := false
+	if failed.LostAnswers > 0 {
+		provisioning.LostAnswers += failed.LostAnswers
+		answersLost = connection.LostAnswers(provisioning.LostAnswers)
+		r.countStranded(provisioning.OperatorRef.Name, failed.LostAnswers)
+	}
+	recordError(p, failed)
+	after := r.Pace.retryDelay(failed, provisioning.Tries, answersLost, r.Jitter())
+	return r.later(p, failed, after)
+}
+
+// later is the decision to wait for the next try.
+func (r *OrderReconciler) later(p *pass, failed *operators.Error, after time.Duration) *decision {
+	p.provisioning().NextAttemptTime = timeAfter(p.now, after)
+	d := &decision{reason: pendingReason(failed.Class), message: failed.Error(), after: after}
+	if failed.Class == operators.OutcomeUnknown {
+		d.condition = v1alpha1.ConditionOutcomeUnknown
+	}
+	if p.provisioning().Tries == triesBeforeEvent {
+		d.event = &orderEvent{eventWarning, d.reason, "Retry", "The order is not filled yet: " + failed.Error()}
+	}
+	return d
+}
+
+// triesBeforeEvent is after how many tries a retry counts as one that lasts.
+const triesBeforeEvent = 5
+
+// beginAttempt ends the current attempt and intends the next one, in the one write that this
+// pass makes.
+func (r *OrderReconciler) beginAttempt(p *pass, source v1alpha1.VariantSource, failed *operators.Error, after time.Duration) *decision {
+	provisioning := p.provisioning()
+	moved := keyOf(source) != keyOf(currentSource(provisioning))
+	ended := v1alpha1.ProvisioningAttempt{
+		Attempt: provisioning.Attempt, OperatorRef: provisioning.OperatorRef, PlanID: provisioning.PlanID,
+		Class: string(failed.Class), Message: cut(failed.Error()), EndTime: p.time(),
+	}
+	recordError(p, failed)
+	attempts := append(provisioning.Attempts, ended)
+	provisioning.Attempts = attempts[max(0, len(attempts)-keptAttempts):]
+	provisioning.Attempt++
+	provisioning.RequestID = requestID(p.order.UID, provisioning.Attempt)
+	provisioning.OperatorRef, provisioning.PlanID = source.OperatorRef, source.PlanID
+	provisioning.ICCID, provisioning.Closing, provisioning.Tries = "", "", 0
+	p.journal.Dropped()
+	d := r.later(p, failed, after)
+	d.condition = ""
+	if moved {
+		d.event = &orderEvent{eventWarning, "NextSource", "Provision", fmt.Sprintf("%s; EsimOperator %s is asked next", failed.Error(), source.OperatorRef.Name)}
+	}
+	return d
+}
+
+// journalUnusable keeps the order PENDING until its Secret can be written.
+func (r *OrderReconciler) journalUnusable(p *pass, err error) (*decision, error) {
+	if !errors.Is(err, operators.ErrJournalRefused) {
+		return nil, err
+	}
+	unusable := &operators.Error{Class: operators.Transient, Message: journalMessage(err), Err: err}
+	p.provisioning().Tries++
+	recordError(p, unusable)
+	d := r.later(p, unusable, r.Pace.Scarce.delay(p.provisioning().Tries, r.Jitter()))
+	d.reason, d.condition = v1alpha1.ConditionSecretNotWritable, v1alpha1.ConditionSecretNotWritable
+	return d, nil
+}
+
+// recordError puts why a try ended into the status.
+func recordError(p *pass, failed *operators.Error) {
+	p.provisioning().LastError = &v1alpha1.ProvisioningError{
+		Class: string(failed.Class), Message: cut(failed.Error()), Time: p.time(),
+	}
+}

@@ -1,0 +1,94 @@
+package controllers
+
+import (
+	"math"
+	"time"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/operators"
+)
+
+// Backoff grows from Initial to Max, twofold with each try.
+type Backoff struct {
+	Initial time.Duration `json:"initial"`
+	Max     time.Duration `json:"max"`
+}
+
+// Pace is how long an order waits before it is tried again.
+type Pace struct {
+	// Transient is for errors that prove that nothing was bought, and for looking up what an
+	// unanswered call did.
+	Transient Backoff `json:"transient"`
+	// Scarce is for sources without stock, and for operators that leave one order's calls
+	// unanswered again and again.
+	Scarce Backoff `json:"scarce"`
+	// Misconfigured is for orders that failed because of our own configuration; they are
+	// tried at once when that changes.
+	Misconfigured Backoff `json:"misconfigured"`
+	// ProductGrace is how long an order waits for a product that is not there yet: manifests
+	// that are applied together arrive in any order.
+	ProductGrace time.Duration `json:"productGrace"`
+	// Waiting is after how long an order that waits for its operator says so.
+	Waiting time.Duration `json:"waiting"`
+}
+
+// DefaultPace is what the manager uses unless told otherwise.
+var DefaultPace = Pace{
+	Transient:     Backoff{Initial: time.Second, Max: 5 * time.Minute},
+	Scarce:        Backoff{Initial: 30 * time.Second, Max: 30 * time.Minute},
+	Misconfigured: Backoff{Initial: 10 * time.Second, Max: 5 * time.Minute},
+	ProductGrace:  30 * time.Second,
+	Waiting:       10 * time.Second,
+}
+
+// Priorities in the queue: new orders go first.
+var retryPriority = -10
+
+// delay after the given number of tries; jitter from 0 to 1 shortens it by up to a fifth, so
+// that orders that failed together do not come back together.
+func (b Backoff) delay(tries int32, jitter float64) time.Duration {
+	exponent := min(max(tries-1, 0), 30)
+	full := min(float64(b.Initial)*math.Pow(2, float64(exponent)), float64(b.Max))
+	return time.Duration(full * (1 - jitter/5))
+}
+
+// retryDelay is how long an order waits after an error of a class.
+func (p Pace) retryDelay(failed *operators.Error, tries int32, answersLost bool, jitter float64) time.Duration {
+	switch {
+	case failed.RetryAfter > 0:
+		return failed.RetryAfter + time.Duration(jitter*float64(time.Second))
+	case failed.Class == operators.OutOfStock || answersLost:
+		return p.Scarce.delay(tries, jitter)
+	case failed.Class == operators.Misconfigured:
+		return p.Misconfigured.delay(tries, jitter)
+	default:
+		return p.Transient.delay(tries, jitter)
+	}
+}
+
+// due tells whether an order may be tried now. connectedAt is when its operator's connection
+// was last made: what failed for want of configuration before then is due at once.
+func due(p *v1alpha1.OrderProvisioning, now, connectedAt time.Time) (time.Duration, bool) {
+	if p == nil || p.NextAttemptTime == nil {
+		return 0, true
+	}
+	if p.LastError != nil && p.LastError.Class == string(operators.Misconfigured) && connectedAt.After(p.LastError.Time.Time) {
+		return 0, true
+	}
+	if wait := p.NextAttemptTime.Sub(now); wait > 0 {
+		return wait, false
+	}
+	return 0, true
+}
+
+// exhausted tells whether an order that cannot be filled has been kept going long enough.
+// One whose outcome is unknown never has.
+func exhausted(p *v1alpha1.OrderProvisioning, giveUpAfter time.Duration, now time.Time) bool {
+	if p == nil || giveUpAfter <= 0 || p.LastError == nil {
+		return false
+	}
+	if p.LastError.Class == string(operators.OutcomeUnknown) {
+		return false
+	}
+	return now.Sub(p.StartTime.Time) >= giveUpAfter
+}

@@ -1,0 +1,105 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+)
+
+// Indexes of EsimOrders in the cache.
+const (
+	// indexReference holds orders that carry a clientReference.
+	indexReference = "spec.clientReference"
+	// indexUnaccepted holds, by product, orders that wait for their product.
+	indexUnaccepted = "unaccepted.productRef"
+)
+
+// errorBackoff is how long an order waits after an error of our own API server.
+var errorBackoff = Backoff{Initial: 50 * time.Millisecond, Max: 30 * time.Second}
+
+// SetupWithManager registers the controller, its indexes and its watches.
+func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
+	indexer := mgr.GetFieldIndexer()
+	if err := indexer.IndexField(ctx, &v1alpha1.EsimOrder{}, indexReference, byReference); err != nil {
+		return fmt.Errorf("indexing orders by clientReference: %w", err)
+	}
+	if err := indexer.IndexField(ctx, &v1alpha1.EsimOrder{}, indexUnaccepted, byProductUntilAccepted); err != nil {
+		return fmt.Errorf("indexing orders by product: %w", err)
+	}
+	r.Connections.OnWake(r.wakeOrder)
+	err := ctrl.NewControllerManagedBy(mgr).
+		Named("order").
+		For(&v1alpha1.EsimOrder{}, builder.WithPredicates(orderChanged)).
+		Watches(&v1alpha1.EsimProduct{}, handler.EnqueueRequestsFromMapFunc(r.ordersWaitingFor)).
+		WatchesRawSource(source.Func(r.keepQueue)).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: r.Workers,
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
+				errorBackoff.Initial, errorBackoff.Max),
+		}).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("setting up the order controller: %w", err)
+	}
+	return nil
+}
+
+// keepQueue keeps the controller's queue, into which orders that waited for an operator go.
+func (r *OrderReconciler) keepQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	r.queue = queue
+	return nil
+}
+
+// orderChanged lets through what asks something of the controller: a new order, a changed
+// spec, a deletion, an annotation. The controller's own status writes ask nothing.
+var orderChanged = predicate.Or[client.Object](
+	predicate.GenerationChangedPredicate{},
+	predicate.AnnotationChangedPredicate{},
+	predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
+			e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
+	}},
+)
+
+// ordersWaitingFor are the orders that could not be accepted for want of this product.
+func (r *OrderReconciler) ordersWaitingFor(ctx context.Context, product client.Object) []reconcile.Request {
+	var orders v1alpha1.EsimOrderList
+	err := r.Client.List(ctx, &orders, client.MatchingFields{indexUnaccepted: product.GetName()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Looking for orders that wait for a product", "product", product.GetName())
+		return nil
+	}
+	requests := make([]reconcile.Request, len(orders.Items))
+	for i := range orders.Items {
+		requests[i].NamespacedName = client.ObjectKeyFromObject(&orders.Items[i])
+	}
+	return requests
+}
+
+func byReference(object client.Object) []string {
+	if order, ok := object.(*v1alpha1.EsimOrder); ok && order.Spec.ClientReference != "" {
+		return []string{order.Spec.ClientReference}
+	}
+	return nil
+}
+
+func byProductUntilAccepted(object client.Object) []string {
+	order, ok := object.(*v1alpha1.EsimOrder)
+	if !ok || order.Status.Plan != nil || order.Terminal() {
+		return nil
+	}
+	return []string{order.Spec.ProductRef.Name}
+}

@@ -1,0 +1,217 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/operators"
+)
+
+// Reasons of an order's conditions.
+const (
+	reasonAccepted     = "Accepted"
+	reasonProvisioning = "Provisioning"
+	reasonGivingBack   = "GivingBack"
+	reasonNeedsPerson  = "NeedsPerson"
+	reasonDelivered    = "Delivered"
+	reasonInProgress   = "InProgress"
+	reasonNotNeeded    = "NotNeeded"
+
+	eventWarning = corev1.EventTypeWarning
+)
+
+// pendingReason is the Ready condition's reason while an order waits after an error.
+func pendingReason(class operators.Class) string {
+	switch class {
+	case operators.OutOfStock:
+		return "OutOfStock"
+	case operators.Busy:
+		return "OperatorBusy"
+	case operators.OutcomeUnknown:
+		return v1alpha1.ConditionOutcomeUnknown
+	case operators.Misconfigured:
+		return "OperatorMisconfigured"
+	case operators.Restart, operators.Rejected:
+		return "StartingOver"
+	default:
+		return "OperatorUnavailable"
+	}
+}
+
+// failed is the decision that an order is FAILED.
+func failed(failure *v1alpha1.OrderFailure) *decision {
+	failure.UserFixable = failure.Code.UserFixable()
+	failure.Reason = cut(failure.Reason)
+	return &decision{
+		phase: v1alpha1.PhaseFailed, failure: failure,
+		event: &orderEvent{eventWarning, string(failure.Code), "Fail", failure.Reason},
+	}
+}
+
+func orderFailed(code v1alpha1.FailureCode, reason string) *decision {
+	return failed(&v1alpha1.OrderFailure{Code: code, Reason: reason})
+}
+
+// conclude turns what a step decided into status, conditions, an event and a requeue. But for
+// the intent and the mark that a profile is being given back, it makes the only status write
+// of a pass.
+func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (ctrl.Result, error) {
+	result := ctrl.Result{RequeueAfter: d.after, Priority: &retryPriority}
+	if d.silent {
+		return result, nil
+	}
+	switch d.phase {
+	case v1alpha1.PhaseDelivered:
+		setDelivered(p)
+	case v1alpha1.PhaseFailed:
+		p.order.Status.Failure = d.failure
+		setFailed(p, d.failure)
+	default:
+		setPending(p, d.reason, d.message)
+		result.RequeueAfter = max(result.RequeueAfter, time.Millisecond)
+		if d.reason == reasonNeedsPerson {
+			result.RequeueAfter = 0
+		}
+	}
+	setException(p, d.condition, d.reason, d.message)
+	if !p.order.DeletionTimestamp.IsZero() && p.order.Terminal() {
+		result.RequeueAfter = conflictDelay // what is left is to let it go
+	}
+	if err := r.writeStatus(ctx, p); err != nil {
+		return r.stopped(ctx, p, fmt.Errorf("recording what became of the order: %w", err))
+	}
+	r.count(p, d)
+	if d.event != nil {
+		r.Recorder.Eventf(p.order, nil, d.event.kind, d.event.reason, d.event.action, "%s", d.event.note)
+	}
+	return result, nil
+}
+
+// writeStatus replaces the status in etcd, if it changed, and fails with a conflict if
+// anything about the order changed there meanwhile. Never by patch or apply: those silently
+// succeed on an order that was deleted and made anew.
+func (r *OrderReconciler) writeStatus(ctx context.Context, p *pass) error {
+	p.order.Status.ObservedGeneration = p.order.Generation
+	if equality.Semantic.DeepEqual(p.order.Status, p.written) {
+		return nil
+	}
+	if err := r.Writer.Status().Update(ctx, p.order); err != nil {
+		return err //nolint:wrapcheck // the callers say what they were writing
+	}
+	p.written = *p.order.Status.DeepCopy()
+	if r.AfterPass != nil {
+		r.AfterPass(p.order.DeepCopy())
+	}
+	return nil
+}
+
+// noteHeld puts the ICCID that an interrupted pass holds into the status, so that it is given
+// back even if its journal should vanish. It is a second line: if it fails too, the journal
+// still stands.
+func (r *OrderReconciler) noteHeld(ctx context.Context, p *pass) {
+	if p.journal == nil || p.provisioning() == nil || p.order.Terminal() {
+		return
+	}
+	held := string(p.held())
+	if held == "" || held == p.written.Provisioning.ICCID {
+		return
+	}
+	p.order.Status = *p.written.DeepCopy()
+	p.provisioning().ICCID = held
+	if err := r.writeStatus(ctx, p); err != nil {
+		ctrl.LoggerFrom(ctx).Info("The ICCID that the order holds could not be noted", "cause", err.Error())
+	}
+}
+
+func setPending(p *pass, reason, message string) {
+	accepted := metav1.ConditionFalse
+	acceptedReason, acceptedMessage := reason, message
+	if p.order.Status.Plan != nil {
+		accepted, acceptedReason, acceptedMessage = metav1.ConditionTrue, reasonAccepted, ""
+	}
+	p.set(v1alpha1.ConditionAccepted, accepted, acceptedReason, acceptedMessage)
+	p.set(v1alpha1.ConditionProvisioned, metav1.ConditionFalse, reason, message)
+	p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
+	p.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, reasonInProgress, "")
+	p.set(v1alpha1.ConditionStalled, metav1.ConditionFalse, reasonInProgress, "")
+}
+
+func setDelivered(p *pass) {
+	p.order.Status.Phase = v1alpha1.PhaseDelivered
+	message := "The activation code is in Secret " + p.order.Status.Esim.SecretRef.Name
+	p.set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, reasonAccepted, "")
+	p.set(v1alpha1.ConditionProvisioned, metav1.ConditionTrue, reasonDelivered, "")
+	p.set(v1alpha1.ConditionReady, metav1.ConditionTrue, reasonDelivered, message)
+	p.set(v1alpha1.ConditionReconciling, metav1.ConditionFalse, reasonDelivered, "")
+	p.set(v1alpha1.ConditionStalled, metav1.ConditionFalse, reasonDelivered, "")
+}
+
+func setFailed(p *pass, failure *v1alpha1.OrderFailure) {
+	p.order.Status.Phase = v1alpha1.PhaseFailed
+	reason := string(failure.Code)
+	if p.order.Status.Plan == nil {
+		p.set(v1alpha1.ConditionAccepted, metav1.ConditionFalse, reason, failure.Reason)
+	}
+	if provisioning := p.provisioning(); provisioning != nil {
+		provisioning.ICCID, provisioning.Closing, provisioning.NextAttemptTime = "", "", nil
+	}
+	p.set(v1alpha1.ConditionProvisioned, metav1.ConditionFalse, reason, failure.Reason)
+	p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, failure.Reason)
+	p.set(v1alpha1.ConditionReconciling, metav1.ConditionFalse, reason, "")
+	p.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, failure.Reason)
+}
+
+// setException sets the condition that holds now beside the usual ones, and removes those that
+// held before.
+func setException(p *pass, holds, reason, message string) {
+	for _, exception := range []string{v1alpha1.ConditionOutcomeUnknown, v1alpha1.ConditionSecretNotWritable} {
+		if exception == holds {
+			p.set(exception, metav1.ConditionTrue, reason, message)
+		} else {
+			meta.RemoveStatusCondition((*[]metav1.Condition)(&p.order.Status.Conditions), exception)
+		}
+	}
+}
+
+func (p *pass) set(conditionType string, status metav1.ConditionStatus, reason, message string) {
+	meta.SetStatusCondition((*[]metav1.Condition)(&p.order.Status.Conditions), metav1.Condition{
+		Type: conditionType, Status: status, Reason: reason, Message: message,
+		ObservedGeneration: p.order.Generation, LastTransitionTime: p.time(),
+	})
+}
+
+// outcomeUnknown tells whether it is not known what the order's attempt bought.
+func outcomeUnknown(order *v1alpha1.EsimOrder) bool {
+	return meta.IsStatusConditionTrue(order.Status.Conditions, v1alpha1.ConditionOutcomeUnknown)
+}
+
+// waitsForPerson tells whether only a platform role can tell what became of the order.
+func waitsForPerson(order *v1alpha1.EsimOrder) bool {
+	condition := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionOutcomeUnknown)
+	return condition != nil && condition.Status == metav1.ConditionTrue && condition.Reason == reasonNeedsPerson
+}
+
+func timeAfter(now time.Time, wait time.Duration) *metav1.Time {
+	if wait <= 0 {
+		return nil
+	}
+	t := metav1.NewTime(now.Add(wait))
+	return &t
+}
+
+// cut keeps a text within what status fields hold.
+func cut(text string) string {
+	const most = 512
+	if len(text) <= most {
+		return text
+	}
+	return text[:most-3] + "..."
+}
