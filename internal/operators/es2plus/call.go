@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/go-logr/logr"
 
@@ -14,7 +15,8 @@ import (
 )
 
 // suffix of the functionCallIdentifier by function. Request ID and suffix name a call for
-// ever: after a crash it is sent again under the same name (SGP.22 section 5.2.1).
+// ever: after a crash it is sent again under the same name (SGP.22 section 5.2.1), so a
+// server that repeats its answers by that name repeats the right one.
 var suffix = map[es2plus.Function]string{
 	es2plus.DownloadOrder:  "-D",
 	es2plus.ConfirmOrder:   "-C",
@@ -22,10 +24,12 @@ var suffix = map[es2plus.Function]string{
 	es2plus.CancelOrder:    "-X",
 }
 
-func (d *Driver) header(function es2plus.Function, requestID string) es2plus.RequestHeader {
+// header names a call. variant tells calls of one request to one function apart that ask for
+// different things; it is empty for the first.
+func (d *Driver) header(function es2plus.Function, requestID, variant string) es2plus.RequestHeader {
 	return es2plus.RequestHeader{
 		FunctionRequesterIdentifier: d.requester,
-		FunctionCallIdentifier:      requestID + suffix[function],
+		FunctionCallIdentifier:      requestID + suffix[function] + variant,
 	}
 }
 
@@ -88,7 +92,7 @@ func (d *Driver) downloadOrder(ctx context.Context, p operators.Purchase) (activ
 		return err
 	}
 	failure := d.call(ctx, function, es2plus.DownloadOrderRequest{
-		Header: d.header(function, p.RequestID), ProfileType: p.PlanID,
+		Header: d.header(function, p.RequestID, ""), ProfileType: p.PlanID,
 	}, read)
 	if failure == nil && !iccid.LuhnValid() {
 		logr.FromContextOrDiscard(ctx).Info("The SM-DP+ answered an ICCID whose check digit is wrong; it is taken as it is", "iccid", iccid)
@@ -96,13 +100,17 @@ func (d *Driver) downloadOrder(ctx context.Context, p operators.Purchase) (activ
 	return iccid, failure
 }
 
-// confirmOrder fixes the matching ID and releases the profile for download.
-func (d *Driver) confirmOrder(ctx context.Context, p operators.Purchase, held operators.Profile) (es2plus.ConfirmOrderResponse, *operators.Error) {
+// confirmOrder fixes the matching ID and releases the profile for download. try counts the
+// matching IDs, from 1.
+func (d *Driver) confirmOrder(ctx context.Context, p operators.Purchase, held operators.Profile, try int) (es2plus.ConfirmOrderResponse, *operators.Error) {
 	const function = es2plus.ConfirmOrder
-	matchingID, release := held.MatchingID.Reveal(), true
+	matchingID, release, variant := held.MatchingID.Reveal(), true, ""
+	if try > 1 {
+		variant = strconv.Itoa(try)
+	}
 	var answer es2plus.ConfirmOrderResponse
 	failure := d.call(ctx, function, es2plus.ConfirmOrderRequest{
-		Header: d.header(function, p.RequestID), ICCID: string(held.ICCID), MatchingID: &matchingID, ReleaseFlag: &release,
+		Header: d.header(function, p.RequestID, variant), ICCID: string(held.ICCID), MatchingID: &matchingID, ReleaseFlag: &release,
 	}, func(body []byte) error { return readFields(body, &answer) }, held.MatchingID)
 	return answer, failure
 }
@@ -111,19 +119,19 @@ func (d *Driver) confirmOrder(ctx context.Context, p operators.Purchase, held op
 func (d *Driver) releaseProfile(ctx context.Context, p operators.Purchase, held operators.Profile) *operators.Error {
 	const function = es2plus.ReleaseProfile
 	return d.call(ctx, function, es2plus.ReleaseProfileRequest{
-		Header: d.header(function, p.RequestID), ICCID: string(held.ICCID),
+		Header: d.header(function, p.RequestID, ""), ICCID: string(held.ICCID),
 	}, noFields, held.MatchingID)
 }
 
 // cancelOrder gives a profile back.
-func (d *Driver) cancelOrder(ctx context.Context, h operators.Held) *operators.Error {
+func (d *Driver) cancelOrder(ctx context.Context, h operators.Held, variant string) *operators.Error {
 	const function = es2plus.CancelOrder
 	final := es2plus.FinalUnavailable
 	if h.Reusable {
 		final = es2plus.FinalAvailable
 	}
 	return d.call(ctx, function, es2plus.CancelOrderRequest{
-		Header: d.header(function, h.RequestID), ICCID: string(h.ICCID), MatchingID: h.MatchingID.Reveal(),
+		Header: d.header(function, h.RequestID, variant), ICCID: string(h.ICCID), MatchingID: h.MatchingID.Reveal(),
 		FinalProfileStatusIndicator: final,
 	}, noFields, h.MatchingID)
 }

@@ -20,6 +20,9 @@ const (
 	codeInstalled       = "8.2.1/3.3"
 	codeOtherEID        = "8.2.1/3.10"
 	codeOtherMatchingID = "8.2.6/3.10"
+	// These two tell of a matching ID that the request lacks.
+	codeMatchingIDMissing = "8.2.6/2.2"
+	codeMatchingIDWanted  = "8.2.6/2.3"
 )
 
 // meaning is what an answer means to an order.
@@ -69,11 +72,13 @@ var meanings = map[es2plus.Function]map[string]meaning{
 		codeUnknownICCID: unknownICCID,
 	},
 	es2plus.CancelOrder: {
-		codeWrongState:      wrongState,
-		codeUnknownICCID:    unknownICCID,
-		codeInstalled:       tooLate,
-		codeOtherEID:        otherOwner,
-		codeOtherMatchingID: otherOwner,
+		codeWrongState:        wrongState,
+		codeUnknownICCID:      unknownICCID,
+		codeInstalled:         tooLate,
+		codeOtherEID:          otherOwner,
+		codeOtherMatchingID:   otherOwner,
+		codeMatchingIDMissing: otherOwner,
+		codeMatchingIDWanted:  otherOwner,
 	},
 }
 

@@ -69,7 +69,7 @@ func (d *Driver) journaled(ctx context.Context, p operators.Purchase, j operator
 	held, err := j.Write(ctx, own)
 	switch {
 	case errors.Is(err, operators.ErrJournalRefused):
-		return operators.Profile{}, false, d.giveBackUnwritten(ctx, p, j, iccid, err)
+		return operators.Profile{}, false, d.giveBackUnwritten(ctx, j, operators.Held{RequestID: p.RequestID, ICCID: iccid, Reusable: !reserved}, err)
 	case err != nil:
 		return operators.Profile{}, false, notWritten(iccid, err)
 	case held.ICCID != iccid:
@@ -88,8 +88,13 @@ func (d *Driver) named(p operators.Purchase, iccid activation.ICCID) (operators.
 	return operators.Profile{ICCID: iccid, MatchingID: matchingID, SMDPAddress: p.SMDPAddress}, nil
 }
 
-// notWritten is a journal that may or may not hold the profile.
+// notWritten is a journal that may or may not hold the profile. What the journal itself
+// makes of it counts.
 func notWritten(iccid activation.ICCID, err error) *operators.Error {
+	var judged *operators.Error
+	if errors.As(err, &judged) {
+		return &operators.Error{Class: judged.Class, ICCID: iccid, Message: judged.Message, Err: err}
+	}
 	return &operators.Error{Class: operators.Transient, ICCID: iccid, Message: "the activation Secret was not written", Err: err}
 }
 
@@ -98,8 +103,9 @@ func notWritten(iccid activation.ICCID, err error) *operators.Error {
 // answer that it cannot be given back is final, and the order goes on with the journal's
 // profile; no answer is not, and ends the pass, with the journal's ICCID as the one held.
 func (d *Driver) giveUpOwn(ctx context.Context, p operators.Purchase, j operators.Journal, own, journaled activation.ICCID) *operators.Error {
-	failure := d.cancelOrder(ctx, operators.Held{RequestID: p.RequestID, ICCID: own})
-	if failure != nil && !settled(failure) && failure.Class != operators.Misconfigured {
+	failure := d.cancelOrder(ctx, operators.Held{RequestID: p.RequestID, ICCID: own}, unjournaled(own))
+	if !givenBack(failure) && failure.Class != operators.Misconfigured {
+		j.Obtained(own) // the journal may take it for written, now that something is
 		failure.ICCID = journaled
 		if failure.Class == operators.OutcomeUnknown {
 			// What bought is not in doubt: the journal's profile was reserved by another call.
@@ -111,37 +117,40 @@ func (d *Driver) giveUpOwn(ctx context.Context, p operators.Purchase, j operator
 	return nil
 }
 
-// giveBackUnwritten gives a profile back whose ICCID cannot be journaled. It was named in no
-// other call, so the SM-DP+ may sell it again. That is why it is named only once: once the
-// call has left it may be another order's. So an answer that is lost is counted, and the
-// profile forgotten. What provably did not leave is kept, and tried again by the next pass.
-func (d *Driver) giveBackUnwritten(ctx context.Context, p operators.Purchase, j operators.Journal, iccid activation.ICCID, cause error) *operators.Error {
-	refusal := &operators.Error{
-		Class:   operators.Transient,
-		Message: operators.ErrJournalRefused.Error() + "; the profile was given back",
-		Err:     cause,
-	}
-	failure := d.cancelOrder(ctx, operators.Held{RequestID: p.RequestID, ICCID: iccid, Reusable: true})
+// giveBackUnwritten gives a profile back whose ICCID cannot be journaled. One that this very
+// pass reserved was named in no other call and no other write, so h is Reusable: the SM-DP+
+// may sell it again. That is why it is named only once: after the call it may be another
+// order's, so an answer that is lost is counted, and the profile forgotten. Any other, and
+// one whose CancelOrder provably was not executed, is kept for the next pass.
+func (d *Driver) giveBackUnwritten(ctx context.Context, j operators.Journal, h operators.Held, cause error) *operators.Error {
+	failure := d.cancelOrder(ctx, h, unjournaled(h.ICCID))
+	refusal := &operators.Error{Class: operators.Transient, Err: cause}
+	outcome := "; the profile was given back"
 	switch {
-	case failure == nil || settled(failure):
+	case givenBack(failure):
 		j.Dropped()
-	case failure.Class == operators.OutcomeUnknown:
+	case failure.Class == operators.OutcomeUnknown && h.Reusable:
 		j.Dropped()
 		refusal.LostAnswers = 1
-		refusal.Message = operators.ErrJournalRefused.Error() + "; whether the profile was given back is not known"
 		refusal.Err = errors.Join(cause, failure)
+		outcome = "; whether the profile was given back is not known"
 	default:
-		refusal.ICCID = iccid
-		refusal.Message = operators.ErrJournalRefused.Error() + "; the profile could not be given back yet"
+		refusal.ICCID = h.ICCID
 		refusal.Err = errors.Join(cause, failure)
+		outcome = "; the profile could not be given back yet"
 	}
+	refusal.Message = operators.ErrJournalRefused.Error() + outcome
 	return refusal
 }
+
+// unjournaled is the variant of a CancelOrder for a profile that is not in the journal: one
+// request may have several.
+func unjournaled(iccid activation.ICCID) string { return "-" + string(iccid) }
 
 // confirmed confirms and releases the profile, or finds that an earlier call did.
 func (d *Driver) confirmed(ctx context.Context, p operators.Purchase, j operators.Journal, held operators.Profile, fresh bool) (operators.Profile, *operators.Error) {
 	for try := 1; ; try++ {
-		answer, failure := d.confirmOrder(ctx, p, held)
+		answer, failure := d.confirmOrder(ctx, p, held, try)
 		if failure == nil {
 			return confirmedAs(p, held, answer)
 		}
