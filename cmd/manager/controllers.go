@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"go.uber.org/zap/zapcore"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/telcodev/esim-operator/internal/manager"
+)
+
+// controllersRole runs the controllers until ctx ends, and then lets calls in flight end.
+func controllersRole(ctx context.Context, args []string) error {
+	config, err := manager.ReadConfig(args)
+	if err != nil {
+		return err //nolint:wrapcheck // it names the flag or the field
+	}
+	ctrl.SetLogger(zap.New(zap.Level(zapLevel(config.LogLevel)), zap.JSONEncoder(rfc3339)))
+	restConfig, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the API server: %w", err)
+	}
+	mgr, err := manager.New(ctx, restConfig, config, manager.Options{})
+	if err != nil {
+		return err //nolint:wrapcheck // it says what it was doing
+	}
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("running the controllers: %w", err)
+	}
+	return nil
+}
+
+func rfc3339(encoder *zapcore.EncoderConfig) { encoder.EncodeTime = zapcore.RFC3339NanoTimeEncoder }
+
+func zapLevel(name string) zapcore.Level {
+	switch name {
+	case "debug":
+		return zapcore.DebugLevel
+	case "error":
+		return zapcore.ErrorLevel
+	default:
+		return zapcore.InfoLevel
+	}
+}

@@ -1,0 +1,64 @@
+// Command manager runs esim-operator. One binary, several roles, each with an identity of
+// its own: `manager controllers` speaks to mobile operators and writes status.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+const usage = `esim-operator sells eSIMs through the Kubernetes API.
+
+Usage:
+  manager controllers [flags]   take orders to their delivery; one leader, any number of standbys
+  manager version               print the version
+
+Run 'manager controllers --help' for the flags.
+`
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "manager:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+func run(args []string, out io.Writer) error {
+	role := ""
+	if len(args) > 0 {
+		role = args[0]
+	}
+	switch role {
+	case "controllers":
+		return controllersRole(ctrl.SetupSignalHandler(), args[1:])
+	case "version":
+		_, err := fmt.Fprintln(out, version())
+		return err //nolint:wrapcheck // nothing to add
+	case "help", "-h", "--help":
+		_, err := io.WriteString(out, usage)
+		return err //nolint:wrapcheck // nothing to add
+	default:
+		return fmt.Errorf("unknown role %q; 'manager help' lists them", role)
+	}
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			return info.Main.Version + " " + setting.Value
+		}
+	}
+	return info.Main.Version
+}

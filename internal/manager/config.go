@@ -1,0 +1,160 @@
+package manager
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/telcodev/esim-operator/controllers"
+	"github.com/telcodev/esim-operator/internal/operators/connections"
+)
+
+// Config is everything about `manager controllers` that can be tuned. It is read from the file
+// that --config names; what the file leaves out keeps its default. Flags win over the file.
+type Config struct {
+	// Namespace is the manager's own: its lease and the operators' credentials are there.
+	Namespace string `json:"namespace"`
+	// LeaderElection makes sure that one manager buys at a time.
+	LeaderElection LeaderElection `json:"leaderElection"`
+	// MetricsBindAddress serves metrics over HTTPS to who may get /metrics; "0" for none.
+	MetricsBindAddress string `json:"metricsBindAddress"`
+	// HealthProbeBindAddress serves /healthz and /readyz; "0" for none.
+	HealthProbeBindAddress string `json:"healthProbeBindAddress"`
+	// Workers is how many orders are worked on at one time; more than operators can hold.
+	Workers int `json:"workers"`
+	// WriteTimeout bounds each write to the API server, there too.
+	WriteTimeout metav1.Duration `json:"writeTimeout"`
+	// GracefulShutdown is how long calls in flight may take to end when the manager stops.
+	GracefulShutdown metav1.Duration `json:"gracefulShutdown"`
+	// ProbeInterval is how often each operator is probed.
+	ProbeInterval metav1.Duration `json:"probeInterval"`
+	// Pace is how long retries wait.
+	Pace controllers.Pace `json:"pace"`
+	// Breaker is how an operator that does not answer is left alone.
+	Breaker Breaker `json:"breaker"`
+	// LogLevel is debug, info or error.
+	LogLevel string `json:"logLevel"`
+}
+
+// LeaderElection is the lease's timing.
+type LeaderElection struct {
+	Enabled       bool            `json:"enabled"`
+	LeaseName     string          `json:"leaseName"`
+	LeaseDuration metav1.Duration `json:"leaseDuration"`
+	RenewDeadline metav1.Duration `json:"renewDeadline"`
+	RetryPeriod   metav1.Duration `json:"retryPeriod"`
+}
+
+// Breaker is connections.Config as the file writes it.
+type Breaker struct {
+	Failures         uint            `json:"failures"`
+	Delay            metav1.Duration `json:"delay"`
+	TrialInterval    metav1.Duration `json:"trialInterval"`
+	LostAnswersLimit int32           `json:"lostAnswersLimit"`
+}
+
+func (b Breaker) connections() connections.Config {
+	return connections.Config{
+		BreakerFailures: b.Failures, BreakerDelay: b.Delay.Duration,
+		TrialInterval: b.TrialInterval.Duration, LostAnswersLimit: b.LostAnswersLimit,
+	}
+}
+
+// DefaultConfig is what holds where neither file nor flags say anything.
+func DefaultConfig() Config {
+	seconds := func(n time.Duration) metav1.Duration { return metav1.Duration{Duration: n * time.Second} }
+	breaker := connections.DefaultConfig
+	return Config{
+		Namespace: "esim-system",
+		LeaderElection: LeaderElection{
+			Enabled: true, LeaseName: "esim-operator-controllers",
+			LeaseDuration: seconds(15), RenewDeadline: seconds(10), RetryPeriod: seconds(2),
+		},
+		MetricsBindAddress:     ":8443",
+		HealthProbeBindAddress: ":8081",
+		Workers:                1024,
+		WriteTimeout:           seconds(3),
+		GracefulShutdown:       seconds(35),
+		ProbeInterval:          metav1.Duration{Duration: controllers.DefaultProbeInterval},
+		Pace:                   controllers.DefaultPace,
+		Breaker: Breaker{
+			Failures: breaker.BreakerFailures, Delay: metav1.Duration{Duration: breaker.BreakerDelay},
+			TrialInterval: metav1.Duration{Duration: breaker.TrialInterval}, LostAnswersLimit: breaker.LostAnswersLimit,
+		},
+		LogLevel: "info",
+	}
+}
+
+// ReadConfig joins defaults, file and flags. The error names the flag or the field that is
+// wrong, and what it may be; it is flag.ErrHelp where only help was asked for.
+func ReadConfig(args []string) (Config, error) {
+	config := DefaultConfig()
+	flags := flag.NewFlagSet("manager controllers", flag.ContinueOnError)
+	file := flags.String("config", "", "YAML `file` with everything that can be tuned; docs/configuration.md lists it")
+	flags.String("kubeconfig", "", "kubeconfig `file`; empty uses KUBECONFIG, or the Pod's service account")
+	namespace := flags.String("namespace", "", "the manager's own `namespace`, where its lease and the operators' Secrets are (default from the file, else "+config.Namespace+")")
+	metrics := flags.String("metrics-bind-address", "", "`address` of the metrics, over HTTPS with authentication; 0 for none (default "+config.MetricsBindAddress+")")
+	health := flags.String("health-probe-bind-address", "", "`address` of /healthz and /readyz; 0 for none (default "+config.HealthProbeBindAddress+")")
+	elect := flags.String("leader-elect", "", "`true or false`: take part in the leader election (default true)")
+	level := flags.String("log-level", "", "`level`: debug, info or error (default info)")
+	if err := flags.Parse(args); err != nil {
+		return config, err //nolint:wrapcheck // the flag package names the flag
+	}
+	if flags.NArg() > 0 {
+		return config, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if *file != "" {
+		text, err := os.ReadFile(*file)
+		if err != nil {
+			return config, fmt.Errorf("reading the configuration: %w", err)
+		}
+		if err := yaml.UnmarshalStrict(text, &config); err != nil {
+			return config, fmt.Errorf("configuration %s: %w", *file, err)
+		}
+	}
+	for _, set := range []struct{ flag, field *string }{
+		{namespace, &config.Namespace}, {metrics, &config.MetricsBindAddress},
+		{health, &config.HealthProbeBindAddress}, {level, &config.LogLevel},
+	} {
+		if *set.flag != "" {
+			*set.field = *set.flag
+		}
+	}
+	if *elect != "" {
+		config.LeaderElection.Enabled = *elect == "true"
+	}
+	return config, config.validate()
+}
+
+// validate names the field that is wrong and what it may be.
+func (c Config) validate() error {
+	switch {
+	case c.Namespace == "":
+		return fmt.Errorf("namespace is empty; name the one that the operators' Secrets are in")
+	case c.Workers < 1 || c.Workers > 100_000:
+		return fmt.Errorf("workers is %d; it may be 1 to 100000", c.Workers)
+	case c.WriteTimeout.Duration <= 0:
+		return fmt.Errorf("writeTimeout is %s; it must be longer than 0s", c.WriteTimeout.Duration)
+	case c.LogLevel != "debug" && c.LogLevel != "info" && c.LogLevel != "error":
+		return fmt.Errorf("logLevel is %q; it may be debug, info or error", c.LogLevel)
+	case c.Breaker.Failures == 0 || c.Breaker.Delay.Duration <= 0 || c.Breaker.TrialInterval.Duration <= 0:
+		return fmt.Errorf("breaker.failures, breaker.delay and breaker.trialInterval must be more than 0")
+	}
+	return c.LeaderElection.validate(c.WriteTimeout.Duration)
+}
+
+func (l LeaderElection) validate(longestWrite time.Duration) error {
+	switch {
+	case !l.Enabled:
+		return nil
+	case l.RenewDeadline.Duration >= l.LeaseDuration.Duration || l.RetryPeriod.Duration >= l.RenewDeadline.Duration:
+		return fmt.Errorf("leaderElection: retryPeriod must be shorter than renewDeadline, and that shorter than leaseDuration")
+	case l.LeaseDuration.Duration-longestWrite < 5*time.Second:
+		return fmt.Errorf("leaderElection.leaseDuration must be at least 5s longer than writeTimeout, or hardly anything could be bought")
+	}
+	return nil
+}

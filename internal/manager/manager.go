@@ -1,0 +1,199 @@
+// Package manager puts the role `manager controllers` together: its configuration, its
+// clients, the fence of its lease and its controllers.
+package manager
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"math/rand/v2"
+	"os"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/controllers"
+	"github.com/telcodev/esim-operator/internal/leader"
+	"github.com/telcodev/esim-operator/internal/operators/connections"
+)
+
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+// Options replace parts of the manager, for tests that break them.
+type Options struct {
+	// Writer, where set, wraps the client that writes.
+	Writer func(client.Client) client.Client
+	// Live, where set, wraps the reader that asks the API server.
+	Live func(client.Reader) client.Reader
+	// NewDriver, where set, makes drivers instead of controllers.NewDriver.
+	NewDriver controllers.DriverFactory
+	// Clock, where set, tells the time for decisions that are written down.
+	Clock clock.PassiveClock
+	// AfterPass, where set, sees each order that was written.
+	AfterPass func(*v1alpha1.EsimOrder)
+	// SkipNameValidation allows several managers in one process.
+	SkipNameValidation bool
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("building the scheme: %w", err)
+		}
+	}
+	return scheme, nil
+}
+
+// New puts the controllers together. restConfig's identity is the manager's.
+func New(ctx context.Context, restConfig *rest.Config, config Config, o Options) (ctrl.Manager, error) {
+	// The API server's own priority and fairness decide how fast we may be.
+	restConfig = rest.CopyConfig(restConfig)
+	restConfig.QPS = -1
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	options := managerOptions(scheme, config, o)
+	fence := leader.Open()
+	if config.LeaderElection.Enabled {
+		if fence, err = newFence(restConfig, config); err != nil {
+			return nil, err
+		}
+		options.LeaderElectionResourceLockInterface = fence
+	}
+	mgr, err := ctrl.NewManager(restConfig, options)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the manager: %w", err)
+	}
+	// No write may arrive after the fence has closed: the deadline goes to the API server too.
+	// The watches keep the manager's own client, which has none.
+	writing := rest.CopyConfig(restConfig)
+	writing.Timeout = config.WriteTimeout.Duration
+	writer, err := client.New(writing, client.Options{Scheme: scheme, Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return nil, fmt.Errorf("setting up the writing client: %w", err)
+	}
+	if o.Writer != nil {
+		writer = o.Writer(writer)
+	}
+	parts := parts{mgr: mgr, writer: writer, live: mgr.GetAPIReader(), fence: fence, clock: clock.RealClock{}, newDriver: controllers.NewDriver}
+	if o.Live != nil {
+		parts.live = o.Live(parts.live)
+	}
+	if o.Clock != nil {
+		parts.clock = o.Clock
+	}
+	if o.NewDriver != nil {
+		parts.newDriver = o.NewDriver
+	}
+	if err := parts.addControllers(ctx, config, o); err != nil {
+		return nil, err
+	}
+	return mgr, addChecks(mgr)
+}
+
+func managerOptions(scheme *runtime.Scheme, config Config, o Options) ctrl.Options {
+	election := config.LeaderElection
+	return ctrl.Options{
+		Scheme: scheme,
+		Cache: cache.Options{
+			DefaultTransform:            cache.TransformStripManagedFields(),
+			ReaderFailOnMissingInformer: true,
+			ByObject: map[client.Object]cache.ByObject{
+				&corev1.Secret{}: {Namespaces: map[string]cache.Config{config.Namespace: {}}},
+			},
+		},
+		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		Metrics: metricsserver.Options{
+			BindAddress:    config.MetricsBindAddress,
+			SecureServing:  true,
+			TLSOpts:        []func(*tls.Config){func(t *tls.Config) { t.MinVersion = tls.VersionTLS12 }},
+			FilterProvider: filters.WithAuthenticationAndAuthorization,
+		},
+		Controller:                    ctrlconfig.Controller{SkipNameValidation: &o.SkipNameValidation},
+		HealthProbeBindAddress:        config.HealthProbeBindAddress,
+		GracefulShutdownTimeout:       &config.GracefulShutdown.Duration,
+		LeaderElection:                election.Enabled,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &election.LeaseDuration.Duration,
+		RenewDeadline:                 &election.RenewDeadline.Duration,
+		RetryPeriod:                   &election.RetryPeriod.Duration,
+	}
+}
+
+// newFence makes the lease's lock, fenced.
+func newFence(restConfig *rest.Config, config Config) (*leader.Fence, error) {
+	electing := rest.AddUserAgent(rest.CopyConfig(restConfig), "leader-election")
+	// A request that hangs must not cost the lease.
+	electing.Timeout = config.LeaderElection.RenewDeadline.Duration / 2
+	leases, err := coordinationv1.NewForConfig(electing)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the leader election: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("setting up the leader election: %w", err)
+	}
+	lock := &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: config.Namespace, Name: config.LeaderElection.LeaseName},
+		Client:     leases,
+		LockConfig: resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())},
+	}
+	return leader.NewFence(lock, config.LeaderElection.LeaseDuration.Duration, config.WriteTimeout.Duration), nil
+}
+
+// parts are what the controllers are made of.
+type parts struct {
+	mgr       ctrl.Manager
+	writer    client.Client
+	live      client.Reader
+	fence     *leader.Fence
+	clock     clock.PassiveClock
+	newDriver controllers.DriverFactory
+}
+
+func (p parts) addControllers(ctx context.Context, config Config, o Options) error {
+	pool := connections.NewPool(config.Breaker.connections())
+	orders := &controllers.OrderReconciler{
+		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer,
+		Fence: p.fence, Connections: pool, Recorder: p.mgr.GetEventRecorder("esim-orders"),
+		Clock: p.clock, Jitter: rand.Float64, Pace: config.Pace, Workers: config.Workers, AfterPass: o.AfterPass,
+	}
+	operators := &controllers.OperatorReconciler{
+		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer,
+		Connections: pool, NewDriver: p.newDriver, Recorder: p.mgr.GetEventRecorder("esim-operators"),
+		Clock: p.clock, Jitter: rand.Float64, Namespace: config.Namespace,
+		ProbeInterval: config.ProbeInterval.Duration,
+	}
+	if err := orders.SetupWithManager(ctx, p.mgr); err != nil {
+		return err //nolint:wrapcheck // it says what it was doing
+	}
+	return operators.SetupWithManager(ctx, p.mgr) //nolint:wrapcheck // it says what it was doing
+}
+
+func addChecks(mgr ctrl.Manager) error {
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding /healthz: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding /readyz: %w", err)
+	}
+	return nil
+}
