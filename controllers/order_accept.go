@@ -72,7 +72,7 @@ func (r *OrderReconciler) accept(ctx context.Context, p *pass) (*decision, error
 		if reader != r.Live {
 			continue
 		}
-		if wait := r.Pace.ProductGrace - p.now.Sub(p.order.CreationTimestamp.Time); product == nil && wait > 0 {
+		if wait := r.Pace.ProductGrace.Duration - p.now.Sub(p.order.CreationTimestamp.Time); product == nil && wait > 0 {
 			return &decision{reason: reasonProductNotFound, message: failure.Reason, after: wait + time.Second}, nil
 		}
 		return failed(failure), nil

@@ -42,8 +42,9 @@ func (r *OrderReconciler) enter(ctx context.Context, p *pass) (*decision, error)
 // waitForOperator says that the order waits once that lasts; most waits are over sooner, and
 // worth no write.
 func (r *OrderReconciler) waitForOperator(ctx context.Context, p *pass, u *connections.Unavailable) (*decision, error) {
-	again := r.Pace.Waiting + time.Duration(r.Jitter()*float64(r.Pace.Waiting))
-	if p.provisioning() != nil || p.now.Sub(p.order.CreationTimestamp.Time) < r.Pace.Waiting {
+	waiting := r.Pace.Waiting.Duration
+	again := waiting + time.Duration(r.Jitter()*float64(waiting))
+	if p.provisioning() != nil || p.now.Sub(p.order.CreationTimestamp.Time) < waiting {
 		return &decision{silent: true, after: again}, nil
 	}
 	message := u.Error()

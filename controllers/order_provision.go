@@ -7,6 +7,7 @@ import (
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/activation"
@@ -145,6 +146,7 @@ func (r *OrderReconciler) retry(p *pass, failed *operators.Error) *decision {
 	connection := r.Connections.For(provisioning.OperatorRef.Name)
 	if failed.Class == operators.Misconfigured {
 		connection.Suspend(failed.Error())
+		connection.AwaitReconnect(client.ObjectKeyFromObject(p.order))
 	}
 	provisioning.Tries++
 	answersLost := false

@@ -4,14 +4,16 @@ import (
 	"math"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/operators"
 )
 
 // Backoff grows from Initial to Max, twofold with each try.
 type Backoff struct {
-	Initial time.Duration `json:"initial"`
-	Max     time.Duration `json:"max"`
+	Initial metav1.Duration `json:"initial"`
+	Max     metav1.Duration `json:"max"`
 }
 
 // Pace is how long an order waits before it is tried again.
@@ -27,28 +29,32 @@ type Pace struct {
 	Misconfigured Backoff `json:"misconfigured"`
 	// ProductGrace is how long an order waits for a product that is not there yet: manifests
 	// that are applied together arrive in any order.
-	ProductGrace time.Duration `json:"productGrace"`
+	ProductGrace metav1.Duration `json:"productGrace"`
 	// Waiting is after how long an order that waits for its operator says so.
-	Waiting time.Duration `json:"waiting"`
+	Waiting metav1.Duration `json:"waiting"`
 }
 
 // DefaultPace is what the manager uses unless told otherwise.
 var DefaultPace = Pace{
-	Transient:     Backoff{Initial: time.Second, Max: 5 * time.Minute},
-	Scarce:        Backoff{Initial: 30 * time.Second, Max: 30 * time.Minute},
-	Misconfigured: Backoff{Initial: 10 * time.Second, Max: 5 * time.Minute},
-	ProductGrace:  30 * time.Second,
-	Waiting:       10 * time.Second,
+	Transient:     backoff(time.Second, 5*time.Minute),
+	Scarce:        backoff(30*time.Second, 30*time.Minute),
+	Misconfigured: backoff(10*time.Second, 5*time.Minute),
+	ProductGrace:  metav1.Duration{Duration: 30 * time.Second},
+	Waiting:       metav1.Duration{Duration: 10 * time.Second},
 }
 
-// Priorities in the queue: new orders go first.
+func backoff(initial, most time.Duration) Backoff {
+	return Backoff{Initial: metav1.Duration{Duration: initial}, Max: metav1.Duration{Duration: most}}
+}
+
+// retryPriority lets new orders, whose priority is 0, go before those that tried already.
 var retryPriority = -10
 
 // delay after the given number of tries; jitter from 0 to 1 shortens it by up to a fifth, so
 // that orders that failed together do not come back together.
 func (b Backoff) delay(tries int32, jitter float64) time.Duration {
 	exponent := min(max(tries-1, 0), 30)
-	full := min(float64(b.Initial)*math.Pow(2, float64(exponent)), float64(b.Max))
+	full := min(float64(b.Initial.Duration)*math.Pow(2, float64(exponent)), float64(b.Max.Duration))
 	return time.Duration(full * (1 - jitter/5))
 }
 

@@ -28,7 +28,7 @@ const (
 )
 
 // errorBackoff is how long an order waits after an error of our own API server.
-var errorBackoff = Backoff{Initial: 50 * time.Millisecond, Max: 30 * time.Second}
+var errorBackoff = backoff(50*time.Millisecond, 30*time.Second)
 
 // SetupWithManager registers the controller, its indexes and its watches.
 func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
@@ -48,7 +48,7 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.Workers,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
-				errorBackoff.Initial, errorBackoff.Max),
+				errorBackoff.Initial.Duration, errorBackoff.Max.Duration),
 		}).
 		Complete(r)
 	if err != nil {

@@ -88,7 +88,9 @@ type Connection struct {
 	breaker     circuitbreaker.CircuitBreaker[any]
 	suspension  *suspension
 	answersLost bool
-	waiting     waitingList
+	// waiting are orders that wait for a slot; reconnect, those that failed for want of
+	// configuration and are due once the driver is made anew.
+	waiting, reconnect waitingList
 }
 
 // suspension is what the operator said when it refused us.
@@ -124,6 +126,9 @@ func (c *Connection) Connect(driver operators.Driver, limit int) {
 	old := c.driver
 	c.driver, c.limit, c.connectedAt, c.suspension = driver, limit, time.Now(), nil
 	woken := c.popLocked(c.limit - c.inFlight)
+	for order, ok := c.reconnect.pop(); ok; order, ok = c.reconnect.pop() {
+		woken = append(woken, order)
+	}
 	c.mu.Unlock()
 	c.breaker.Close()
 	if old != nil {
@@ -261,6 +266,13 @@ func (c *Connection) LostAnswers(ofOneOrder int32) bool {
 	return true
 }
 
+// AwaitReconnect has an order woken when the driver is made anew.
+func (c *Connection) AwaitReconnect(order types.NamespacedName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reconnect.push(order, true)
+}
+
 // ConnectedAt is when the driver was last made: what failed for want of configuration
 // before then is worth another try.
 func (c *Connection) ConnectedAt() time.Time {
@@ -328,4 +340,11 @@ func (c *Connection) wakeAll(orders []types.NamespacedName) {
 	for _, order := range orders {
 		c.wake(order)
 	}
+}
+
+// Driver is the connection's driver; nil where there is none.
+func (c *Connection) Driver() operators.Driver {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.driver
 }

@@ -1,0 +1,87 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+)
+
+// indexUnfinished holds, by operator, the orders that may still hold a profile there.
+const indexUnfinished = "unfinished.operatorRef"
+
+func byOperatorUntilFinished(object client.Object) []string {
+	order, ok := object.(*v1alpha1.EsimOrder)
+	if !ok || order.Status.Provisioning == nil || order.Terminal() {
+		return nil
+	}
+	return []string{order.Status.Provisioning.OperatorRef.Name}
+}
+
+// hold keeps an EsimOperator from vanishing while orders need it to find out what they hold.
+func (r *OperatorReconciler) hold(ctx context.Context, operator *v1alpha1.EsimOperator) error {
+	if controllerutil.ContainsFinalizer(operator, v1alpha1.OperatorFinalizer) {
+		return nil
+	}
+	before := operator.DeepCopy()
+	controllerutil.AddFinalizer(operator, v1alpha1.OperatorFinalizer)
+	lock := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Writer.Patch(ctx, operator, lock); err != nil {
+		return fmt.Errorf("adding the finalizer of EsimOperator %s: %w", operator.Name, err)
+	}
+	return nil
+}
+
+// release lets a deleted EsimOperator go once no unfinished order names it. The cache may be
+// old, so its word that none does is checked with the API server.
+func (r *OperatorReconciler) release(ctx context.Context, operator *v1alpha1.EsimOperator) (bool, error) {
+	if !controllerutil.ContainsFinalizer(operator, v1alpha1.OperatorFinalizer) {
+		return true, nil
+	}
+	var orders v1alpha1.EsimOrderList
+	err := r.Client.List(ctx, &orders, client.MatchingFields{indexUnfinished: operator.Name}, client.Limit(1), client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return false, fmt.Errorf("looking for orders at EsimOperator %s: %w", operator.Name, err)
+	}
+	if len(orders.Items) > 0 {
+		return false, nil
+	}
+	held, err := r.heldByOrders(ctx, operator.Name)
+	if held || err != nil {
+		return false, err
+	}
+	before := operator.DeepCopy()
+	controllerutil.RemoveFinalizer(operator, v1alpha1.OperatorFinalizer)
+	lock := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Writer.Patch(ctx, operator, lock); client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("removing the finalizer of EsimOperator %s: %w", operator.Name, err)
+	}
+	r.forget(operator.Name)
+	return true, nil
+}
+
+// heldByOrders asks the API server, page by page.
+func (r *OperatorReconciler) heldByOrders(ctx context.Context, operator string) (bool, error) {
+	const page = 500
+	var next string
+	for {
+		var orders v1alpha1.EsimOrderList
+		err := r.Live.List(ctx, &orders, client.MatchingFields{"status.phase": string(v1alpha1.PhasePending)}, client.Limit(page), client.Continue(next))
+		if err != nil {
+			return false, fmt.Errorf("listing unfinished orders: %w", err)
+		}
+		for i := range orders.Items {
+			for _, name := range byOperatorUntilFinished(&orders.Items[i]) {
+				if name == operator {
+					return true, nil
+				}
+			}
+		}
+		if next = orders.Continue; next == "" {
+			return false, nil
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/operators"
+	"github.com/telcodev/esim-operator/internal/operators/es2plus"
+)
+
+// probesAtOnce is how many operators are looked at in parallel: one that hangs must not keep
+// another's status old.
+const probesAtOnce = 8
+
+// SetupWithManager registers the controller, its index and its watches. Of Secrets only the
+// metadata is watched, and only in the manager's own namespace.
+func (r *OperatorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
+	err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.EsimOrder{}, indexUnfinished, byOperatorUntilFinished)
+	if err != nil {
+		return fmt.Errorf("indexing orders by operator: %w", err)
+	}
+	r.Connections.OnChange(r.wake)
+	secrets := &metav1.PartialObjectMetadata{}
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	err = ctrl.NewControllerManagedBy(mgr).
+		Named("operator").
+		For(&v1alpha1.EsimOperator{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesMetadata(secrets, handler.EnqueueRequestsFromMapFunc(r.operatorsOfSecret),
+			builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		WatchesRawSource(source.Func(r.keepQueue)).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: probesAtOnce,
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
+				errorBackoff.Initial.Duration, errorBackoff.Max.Duration),
+		}).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("setting up the operator controller: %w", err)
+	}
+	return nil
+}
+
+func (r *OperatorReconciler) keepQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	r.queue = queue
+	return nil
+}
+
+// operatorsOfSecret are the EsimOperators that name a Secret of the manager's namespace.
+func (r *OperatorReconciler) operatorsOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	if secret.GetNamespace() != r.Namespace {
+		return nil
+	}
+	var all v1alpha1.EsimOperatorList
+	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Looking for the operators of a Secret", "secret", secret.GetName())
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range all.Items {
+		if secretName(&all.Items[i]) == secret.GetName() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
+		}
+	}
+	return requests
+}
+
+// secretName is the Secret with the operator's credentials.
+func secretName(operator *v1alpha1.EsimOperator) string {
+	spec := &operator.Spec
+	switch {
+	case spec.ES2Plus != nil:
+		return spec.ES2Plus.TLSSecretRef.Name
+	case spec.Zendit != nil:
+		return spec.Zendit.CredentialsSecretRef.Name
+	case spec.EsimAccess != nil:
+		return spec.EsimAccess.CredentialsSecretRef.Name
+	case spec.Airalo != nil:
+		return spec.Airalo.CredentialsSecretRef.Name
+	default:
+		return ""
+	}
+}
+
+// DriverFactory makes a driver for an EsimOperator. onCall hears of each call.
+type DriverFactory func(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error)
+
+// NewDriver is the DriverFactory of this version of the manager.
+func NewDriver(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error) {
+	spec := operator.Spec.ES2Plus
+	if spec == nil {
+		return nil, errNoDriver
+	}
+	for _, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey, corev1.ServiceAccountRootCAKey} {
+		if len(secret.Data[key]) == 0 {
+			return nil, fmt.Errorf("Secret %s has no %s", secret.Name, key) //nolint:staticcheck // a kind's name
+		}
+	}
+	driver, err := es2plus.New(es2plus.Config{
+		BaseURL:                     spec.URL,
+		FunctionRequesterIdentifier: spec.FunctionRequesterIdentifier,
+		ProtocolVersion:             spec.ProtocolVersion,
+		ServerName:                  spec.ServerName,
+		CertificatePEM:              secret.Data[corev1.TLSCertKey],
+		KeyPEM:                      secret.Data[corev1.TLSPrivateKeyKey],
+		CAPEM:                       secret.Data[corev1.ServiceAccountRootCAKey],
+		Timeout:                     operator.Spec.Timeout.Duration,
+		RequestsPerSecond:           int(operator.Spec.Limits.RequestsPerSecond),
+		InFlight:                    int(operator.Spec.Limits.InFlight),
+		OnCall:                      onCall,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("Secret %s or the spec cannot be used: %w", secret.Name, err) //nolint:staticcheck // a kind's name
+	}
+	return driver, nil
+}
