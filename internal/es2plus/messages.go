@@ -128,6 +128,20 @@ type ConfirmOrderResponse struct {
 	SMDPAddress string         `json:"smdpAddress,omitempty"`
 }
 
+// MarshalJSON writes matchingId also where it is empty: an executed ConfirmOrder answers it
+// in any case (SGP.22 section 5.3.2), a failed one never.
+func (r ConfirmOrderResponse) MarshalJSON() ([]byte, error) {
+	type plain ConfirmOrderResponse
+	status := r.Header.FunctionExecutionStatus.Status
+	if r.MatchingID != "" || (status != ExecutedSuccess && status != ExecutedWithWarning) {
+		return json.Marshal(plain(r))
+	}
+	return json.Marshal(struct {
+		plain
+		MatchingID string `json:"matchingId"`
+	}{plain: plain(r)})
+}
+
 // CancelOrderRequest gives a profile back before it is downloaded (SGP.22 section 5.3.4 in v2.2.2).
 type CancelOrderRequest struct {
 	Header                      RequestHeader      `json:"header"`
