@@ -301,3 +301,10 @@ func (n *notifier) close() {
 	defer n.mu.Unlock()
 	n.client.CloseIdleConnections()
 }
+
+// current settings.
+func (n *notifier) current() Notifications {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.settings
+}
