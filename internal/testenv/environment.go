@@ -12,8 +12,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -143,6 +147,9 @@ func (e *Environment) install(ctx context.Context, o Options) error {
 	if err := e.ApplyFolder(ctx, "config/rbac"); err != nil {
 		return err
 	}
+	if err := e.waitForOrders(ctx); err != nil {
+		return err
+	}
 	if o.WithoutAdmission {
 		return nil
 	}
@@ -150,6 +157,34 @@ func (e *Environment) install(ctx context.Context, o Options) error {
 		return err
 	}
 	return e.WaitForPolicies(ctx)
+}
+
+// waitForOrders returns once orders can be created: for two seconds after a CRD was
+// established the API server refuses that, so that every replica has learned of the kind.
+func (e *Environment) waitForOrders(ctx context.Context) error {
+	admin, err := client.New(e.Config, client.Options{})
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, policiesTimeout, true, func(ctx context.Context) (bool, error) {
+		order := &unstructured.Unstructured{}
+		order.SetGroupVersionKind(esimv1alpha1.GroupVersion.WithKind("EsimOrder"))
+		order.SetNamespace(SystemNamespace)
+		order.SetName("probe")
+		// The order is no good; that it is told so shows that orders are served.
+		err := admin.Create(ctx, order, client.DryRunAll)
+		if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+			return true, nil
+		}
+		if apierrors.IsServiceUnavailable(err) || apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return fmt.Errorf("waiting until orders can be created: %w", err)
+	}
+	return nil
 }
 
 // WaitForPolicies returns once every admission policy that was created before the call is
