@@ -25,6 +25,8 @@ type Process struct {
 	Path string
 	// Args without the binary's name.
 	Args []string
+	// Env is added to the supervisor's own environment, as NAME=value.
+	Env []string
 	// StopTimeout is how long it may take to end before it is killed.
 	StopTimeout time.Duration
 }
@@ -172,7 +174,7 @@ func (s *Supervisor) launch(p Process) (*exec.Cmd, error) {
 
 	//nolint:noctx // ended by end, gracefully, and not by a context.
 	cmd := exec.Command(p.Path, p.Args...)
-	cmd.Env = append(os.Environ(), marker(s.dir, p.Name))
+	cmd.Env = append(append(os.Environ(), p.Env...), marker(s.dir, p.Name))
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = attributes()
 	answer := make(chan error)

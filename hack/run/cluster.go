@@ -1,0 +1,184 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/telcodev/esim-operator/hack/run/internal/supervise"
+)
+
+// buildGrace is how long a build may tidy up after an interruption.
+const buildGrace = 10 * time.Second
+
+// managerConfig is what the manager's configuration begins as. It is the user's from then on.
+const managerConfig = `# How the manager that ` + "`make run`" + ` starts is tuned. What is left out keeps its default.
+# A change takes effect when the manager starts again: kill "$(cat manager.pid)" is enough.
+logLevel: info
+`
+
+// cluster is the development cluster.
+type cluster struct {
+	s      settings
+	sayf   sayFunc
+	now    func() time.Time
+	keeper *supervise.Supervisor
+
+	assets string        // the folder of etcd, kube-apiserver and kubectl
+	client client.Client // an administrator's
+}
+
+func newCluster(s settings, sayf sayFunc) *cluster {
+	return &cluster{s: s, sayf: sayf, now: time.Now, keeper: supervise.New(s.Dir, sayf)}
+}
+
+// bringUp starts everything, in order, and returns once an order would be served.
+func (c *cluster) bringUp(ctx context.Context) error {
+	if err := c.removeReady(); err != nil {
+		return err
+	}
+	if err := supervise.EndRemains(ctx, c.s.Dir, c.sayf); err != nil {
+		return err
+	}
+	if err := checkPorts(c.s); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		saying string
+		do     func(context.Context) error
+	}{
+		{"looking for etcd, kube-apiserver and kubectl (minutes the first time, seconds after)", c.findAssets},
+		{"building the manager and the SM-DP+ simulator (a minute or two the first time, seconds after)", c.build},
+		{"writing certificates and kubeconfigs", c.writeIdentities},
+		{"starting etcd", c.startEtcd},
+		{"starting kube-apiserver (some seconds)", c.startAPIServer},
+		{"installing CRDs, roles and admission policies", c.install},
+		{"starting the SM-DP+ simulator", c.startSimulator},
+		{"applying config/samples: an operator, a catalogue and a client's namespace", c.applySamples},
+		{"starting the manager", c.startManager},
+		{"waiting until an order would be served", c.awaitService},
+		{"writing " + c.s.shown(c.s.file("env")), c.writeEnvironment},
+	} {
+		c.sayf("run: %s", step.saying)
+		if err := step.do(ctx); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return err
+		}
+	}
+	if err := supervise.WriteFile(c.s.file("ready"), nil); err != nil {
+		return err
+	}
+	c.sayf("%s", c.summary())
+	return nil
+}
+
+// takeDown ends everything; when ctx ends, by force.
+func (c *cluster) takeDown(ctx context.Context) error {
+	err := c.removeReady()
+	c.keeper.Stop(ctx)
+	return err
+}
+
+func (c *cluster) removeReady() error {
+	if err := os.Remove(c.s.file("ready")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing the sign that all is ready: %w", err)
+	}
+	return nil
+}
+
+func (c *cluster) findAssets(ctx context.Context) error {
+	out, err := c.goCommand(ctx, filepath.Join(c.s.Root, "hack", "controlplane"), "run", ".")
+	if err != nil {
+		return fmt.Errorf("getting the control plane: %w", err)
+	}
+	c.assets = strings.TrimSpace(out)
+	if err := os.MkdirAll(c.s.file("bin"), 0o700); err != nil {
+		return fmt.Errorf("making the folder of the binaries: %w", err)
+	}
+	link := c.s.file("bin", "kubectl")
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("renewing kubectl: %w", err)
+	}
+	if err := os.Symlink(filepath.Join(c.assets, "kubectl"), link); err != nil {
+		return fmt.Errorf("renewing kubectl: %w", err)
+	}
+	return nil
+}
+
+func (c *cluster) build(ctx context.Context) error {
+	_, err := c.goCommand(ctx, c.s.Root, "build", "-o", c.s.file("bin")+string(filepath.Separator),
+		"./cmd/manager", "./cmd/smdp-simulator")
+	if err != nil {
+		return fmt.Errorf("building: %w", err)
+	}
+	return nil
+}
+
+// goCommand runs the go command, shows what it complains of, and returns its output. It is
+// in a process group of its own, so that Ctrl-C reaches it through ctx alone, with all that
+// it started.
+func (c *cluster) goCommand(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // our own arguments.
+	cmd.Dir = dir
+	// Without cgo, no C compiler is needed.
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = buildGrace
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+	}
+	return string(out), nil
+}
+
+func (c *cluster) writeIdentities(context.Context) error {
+	return makeIdentities(c.s, c.now())
+}
+
+func (c *cluster) startEtcd(ctx context.Context) error {
+	probe, err := newProbe(c.s.file("pki", "etcd-ca.crt"), c.s.file("pki", "etcd-client.crt"), c.s.file("pki", "etcd-client.key"))
+	if err != nil {
+		return err
+	}
+	return c.start(ctx, etcdProcess(c.s, c.assets), probe.answers("https://"+c.s.address(etcdPort)+"/readyz"))
+}
+
+func (c *cluster) startSimulator(ctx context.Context) error {
+	return c.start(ctx, simulatorProcess(c.s), plainProbe().answers("http://"+c.s.address(controlPort)+"/"))
+}
+
+func (c *cluster) startManager(ctx context.Context) error {
+	path := c.s.file("manager.yaml")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := supervise.WriteFile(path, []byte(managerConfig)); err != nil {
+			return err
+		}
+	}
+	return c.start(ctx, managerProcess(c.s), plainProbe().answers("http://"+c.s.address(healthPort)+"/readyz"))
+}
+
+// start starts a process and waits until it answers.
+func (c *cluster) start(ctx context.Context, p supervise.Process, answers check) error {
+	if err := c.keeper.Keep(p); err != nil {
+		return err
+	}
+	if err := await(ctx, startTimeout, answers); err != nil {
+		return fmt.Errorf("%s does not answer: %w\n%s", p.Name, err, c.lastWords(p.Name))
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/telcodev/esim-operator/hack/run/internal/supervise"
+)
+
+// writeEnvironment writes the file that a shell sources to work with the cluster.
+func (c *cluster) writeEnvironment(context.Context) error {
+	return supervise.WriteFile(c.s.file("env"), []byte(environment(c.s)))
+}
+
+func environment(s settings) string {
+	var text strings.Builder
+	fmt.Fprintln(&text, "# Source this to work with the cluster of `make run`: . "+s.shown(s.file("env")))
+	for _, variable := range []struct{ name, value string }{
+		{"KUBECONFIG", shellQuoted(s.file("kubeconfig"))},
+		{"SMDP_CONTROL", shellQuoted("http://" + s.address(controlPort))},
+		{"PATH", shellQuoted(s.file("bin")) + `:"$PATH"`},
+	} {
+		fmt.Fprintf(&text, "export %s=%s\n", variable.name, variable.value)
+	}
+	return text.String()
+}
+
+// shellQuoted is text as one word of a shell.
+func shellQuoted(text string) string {
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// summary says what runs where, and what to type next.
+func (c *cluster) summary() string {
+	s := c.s
+	return fmt.Sprintf(`
+Ready. What runs:
+  etcd            https://%s
+  kube-apiserver  https://%s
+  smdp-simulator  https://%s (ES2+), http://%s (control API; its front page explains it)
+  manager         http://%s/readyz, https://%s/metrics
+
+Logs and PIDs are in %s. In another terminal, type:
+  . %s
+  kubectl -n acme apply -f config/samples/order.yaml
+  kubectl -n acme wait --for=condition=Ready esimorder/trip-to-tokyo --timeout=30s
+  kubectl get esim -A
+  kubectl -n acme get secret trip-to-tokyo-activation -o jsonpath='{.data.activation-code}' | base64 -d
+
+No kube-controller-manager runs here: a deleted namespace stays Terminating, the Secret of a deleted
+order stays, and the roles admin, edit and view are empty. Ctrl-C ends everything; the state stays.
+`,
+		s.address(etcdPort), s.address(apiServerPort), s.address(es2plusPort), s.address(controlPort),
+		s.address(healthPort), s.address(metricsPort), s.shown(s.Dir), s.shown(s.file("env")))
+}
