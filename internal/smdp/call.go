@@ -61,8 +61,8 @@ func (c call) callID() string {
 
 // execute decides about a call, makes the change, and enters the call in the ledger, as one
 // step. The entry brings what the caller knows: the time, and what a fault will do to the
-// answer.
-func (r *registry) execute(c call, entry LedgerEntry, b Behaviour) (any, error) {
+// answer; it is returned as it is in the ledger.
+func (r *registry) execute(c call, entry LedgerEntry, b Behaviour) (any, LedgerEntry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key := replayKey{c.function, c.requester, c.callID()}
@@ -70,23 +70,23 @@ func (r *registry) execute(c call, entry LedgerEntry, b Behaviour) (any, error) 
 		if earlier, ok := r.replays.find(key); ok {
 			entry = earlier.entry.replayedAs(entry)
 			entry.Sequence = r.ledger.last + 1
-			return earlier.answer, r.commit(change{entry: &entry})
+			return earlier.answer, entry, r.commit(change{entry: &entry})
 		}
 	}
 	d, err := r.decide(c, b)
 	if err != nil {
-		return nil, err
+		return nil, entry, err
 	}
 	entry.Sequence = r.ledger.last + 1
 	r.describe(&entry, c, d)
 	d.change.entry = &entry
 	if err := r.commit(d.change); err != nil {
-		return nil, err
+		return nil, entry, err
 	}
 	if b.ReplayCalls && key.callID != "" {
 		r.replays.keep(key, replay{answer: d.answer, entry: entry})
 	}
-	return d.answer, nil
+	return d.answer, entry, nil
 }
 
 // decide is the order's decision, unless the request was refused before.

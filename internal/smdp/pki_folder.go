@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"time"
 )
 
@@ -21,7 +22,11 @@ import (
 //	clients/<requester>/{tls.crt,tls.key,ca.crt}  a client's, named as Kubernetes' TLS Secrets
 //
 // Keys are readable by their owner alone.
-type pkiFolder struct{ path string }
+type pkiFolder struct {
+	path string
+	// mu keeps certificates and keys together.
+	mu sync.Mutex
+}
 
 // fileSafe is what a requester's name must look like to name a folder.
 var fileSafe = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
@@ -45,12 +50,8 @@ func openPKI(folder string, hosts []string, now func() time.Time) (*PKI, error) 
 	if p.server, err = p.openServer(hosts); err != nil {
 		return nil, err
 	}
-	client, err := p.openClient(DefaultRequester)
-	if err != nil {
-		return nil, err
-	}
-	p.ClientCert, p.ClientKey = client.cert, client.key
-	return p, nil
+	p.ClientCert, p.ClientKey, err = p.Client(DefaultRequester)
+	return p, err
 }
 
 func (p *PKI) openServer(hosts []string) (tls.Certificate, error) {
@@ -74,20 +75,29 @@ func (p *PKI) openServer(hosts []string) (tls.Certificate, error) {
 	return server, nil
 }
 
-// openClient is the client's certificate from the folder, or a new one.
-func (p *PKI) openClient(requester string) (pemPair, error) {
-	issue := func() (pemPair, error) { return p.issue(requester, CertificateOptions{}) }
+// Client is the certificate and key of a client, as PEM: those in the data folder, if they are
+// still good, or new ones.
+func (p *PKI) Client(requester string) (cert, key []byte, err error) {
 	if p.folder == nil {
-		return issue()
+		return p.Issue(requester)
 	}
-	if !fileSafe.MatchString(requester) {
-		return pemPair{}, fmt.Errorf("client %q: the name must be letters, digits, dots, dashes and underscores", requester)
+	if err := checkFileSafe(requester); err != nil {
+		return nil, nil, err
 	}
-	pair, err := p.folder.pair(filepath.Join("clients", requester, "tls"), issue, p.valid)
+	pair, err := p.folder.pair(filepath.Join("clients", requester, "tls"),
+		func() (pemPair, error) { return p.issue(requester, CertificateOptions{}) }, p.valid)
 	if err != nil {
-		return pemPair{}, err
+		return nil, nil, err
 	}
-	return pair, p.folder.write(filepath.Join("clients", requester, "ca.crt"), p.CA)
+	return pair.cert, pair.key, p.folder.writeLocked(filepath.Join("clients", requester, "ca.crt"), p.CA)
+}
+
+// checkFileSafe tells whether a client's name can name a folder.
+func checkFileSafe(requester string) error {
+	if !fileSafe.MatchString(requester) {
+		return fmt.Errorf("client %q: the name must be letters, digits, dots, dashes and underscores, as it names a folder", requester)
+	}
+	return nil
 }
 
 // valid tells whether the certificate is the CA's and has a day left at least.
@@ -101,6 +111,8 @@ func (f *pkiFolder) pair(name string, make func() (pemPair, error), good func(*x
 	if f == nil {
 		return make()
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	pair, err := f.read(name)
 	if err == nil {
 		cert, _, err := parsePair(pair)
@@ -141,13 +153,21 @@ func (f *pkiFolder) writePair(name string, pair pemPair) error {
 }
 
 func (f *pkiFolder) writeClient(requester string, pair pemPair, ca []byte) error {
-	if !fileSafe.MatchString(requester) {
-		return fmt.Errorf("client %q: the name must be letters, digits, dots, dashes and underscores, as it names a folder", requester)
+	if err := checkFileSafe(requester); err != nil {
+		return err
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if err := f.writePair(filepath.Join("clients", requester, "tls"), pair); err != nil {
 		return err
 	}
 	return f.write(filepath.Join("clients", requester, "ca.crt"), ca)
+}
+
+func (f *pkiFolder) writeLocked(name string, data []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.write(name, data)
 }
 
 // write replaces a file as a whole. Nothing is written where it holds the same already.

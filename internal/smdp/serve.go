@@ -137,12 +137,17 @@ func (s *Server) execute(c call, what fate) (any, error) {
 		entry.Fault = what.ending.Kind
 		entry.AnswerDropped = what.ending.Kind == FaultDropAnswer
 	}
-	answer, err := s.registry.execute(c, entry, s.behaviour())
+	answer, entry, err := s.registry.execute(c, entry, s.behaviour())
+	if err != nil {
+		return nil, err
+	}
+	s.log.Debug("call executed", "function", c.function, "requester", c.requester, "iccid", entry.ICCID,
+		"statusCode", entry.StatusCode, "fault", entry.Fault)
 	if confirmed, ok := answer.(es2plus.ConfirmOrderResponse); ok && what.omitAddress {
 		confirmed.SMDPAddress = ""
 		answer = confirmed
 	}
-	return answer, err
+	return answer, nil
 }
 
 // readCall reads who calls, and what. An error is for what never becomes a call: a client that
