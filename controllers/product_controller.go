@@ -1,0 +1,212 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+)
+
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts,verbs=get;list;watch
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts/status,verbs=update
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators,verbs=get;list;watch
+
+// ProductReconciler gives each EsimProduct and each of its variants the id that REST clients
+// know them by, and tells what of it can be sold now.
+//
+// The work for one product does not grow with the number of products.
+type ProductReconciler struct {
+	// Client reads from the cache.
+	Client client.Client
+	// Live lists all products from the API server, once after the start.
+	Live client.Reader
+	// Writer writes with a short deadline.
+	Writer client.Client
+	// Clock tells the time for conditions.
+	Clock clock.PassiveClock
+	// Hash makes an id from a name: 31 bits. Nil for HashName.
+	Hash func(name string) int64
+
+	ids   productIDs
+	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
+}
+
+const (
+	// indexOperators holds products by the EsimOperators that they name.
+	indexOperators = "spec.variants.sources.operatorRef.name"
+	// productsAtOnce is how many products are worked on in parallel: a write each, after the
+	// start of a large catalogue.
+	productsAtOnce = 4
+)
+
+// SetupWithManager registers the controller, its index and its watches.
+func (r *ProductReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
+	err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.EsimProduct{}, indexOperators, func(o client.Object) []string {
+		product, ok := o.(*v1alpha1.EsimProduct)
+		if !ok {
+			return nil
+		}
+		return operatorNames(product.Spec.Variants)
+	})
+	if err != nil {
+		return fmt.Errorf("indexing products by operator: %w", err)
+	}
+	err = ctrl.NewControllerManagedBy(mgr).
+		Named("product").
+		For(&v1alpha1.EsimProduct{}, builder.WithPredicates(predicate.Or[client.Object](
+			// The controller's own writes ask nothing of it.
+			predicate.GenerationChangedPredicate{}, madeAnew,
+		))).
+		Watches(&v1alpha1.EsimOperator{}, handler.EnqueueRequestsFromMapFunc(r.productsOf),
+			builder.WithPredicates(readyTurned)).
+		WatchesRawSource(source.Func(r.keepQueue)).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: productsAtOnce,
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
+				errorBackoff.Initial.Duration, errorBackoff.Max.Duration),
+		}).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("setting up the product controller: %w", err)
+	}
+	return nil
+}
+
+// madeAnew lets through an object that was deleted and made anew between two looks.
+var madeAnew = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	return e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
+}}
+
+// readyTurned lets through an EsimOperator that comes, goes, or whose Ready turned: nothing
+// else about it matters to a product.
+var readyTurned = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	before, isOperator := e.ObjectOld.(*v1alpha1.EsimOperator)
+	after, stillIs := e.ObjectNew.(*v1alpha1.EsimOperator)
+	return isOperator && stillIs && stateOf(before) != stateOf(after)
+}}
+
+// stateOf is the state of an EsimOperator that exists.
+func stateOf(operator *v1alpha1.EsimOperator) operatorState {
+	if meta.IsStatusConditionTrue(operator.Status.Conditions, v1alpha1.ConditionReady) {
+		return operatorReady
+	}
+	return operatorNotReady
+}
+
+// productsOf are the products that name an EsimOperator.
+func (r *ProductReconciler) productsOf(ctx context.Context, operator client.Object) []reconcile.Request {
+	var products v1alpha1.EsimProductList
+	err := r.Client.List(ctx, &products, client.MatchingFields{indexOperators: operator.GetName()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Looking for the products of an operator", "operator", operator.GetName())
+		return nil
+	}
+	requests := make([]reconcile.Request, 0, len(products.Items))
+	for i := range products.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&products.Items[i])})
+	}
+	return requests
+}
+
+// keepQueue keeps the controller's queue, into which products go that waited for an id.
+func (r *ProductReconciler) keepQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	r.queue = queue
+	return nil
+}
+
+// Reconcile brings the status of one EsimProduct up to date.
+func (r *ProductReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if err := r.fillIDs(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
+	var product v1alpha1.EsimProduct
+	if err := r.Client.Get(ctx, req.NamespacedName, &product); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.wake(r.ids.forget(req.Name))
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	operators, err := r.operatorsOf(ctx, &product)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	updated := product.DeepCopy()
+	ids := r.ids.assign(&product)
+	r.wake(ids.served)
+	applyProductStatus(updated, ids, operators, r.Clock.Now())
+	if equality.Semantic.DeepEqual(updated.Status, product.Status) {
+		return ctrl.Result{}, nil
+	}
+	if err := r.Writer.Status().Update(ctx, updated); err != nil {
+		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+			return ctrl.Result{RequeueAfter: conflictDelay}, nil
+		}
+		return ctrl.Result{}, fmt.Errorf("writing the status of EsimProduct %s: %w", product.Name, err)
+	}
+	r.wake(r.ids.assign(updated).served)
+	return ctrl.Result{}, nil
+}
+
+// fillIDs learns, once, which ids are given. The list is the API server's own, as a cache may
+// lag behind what an earlier leader gave out.
+func (r *ProductReconciler) fillIDs(ctx context.Context) error {
+	r.ids.mu.Lock()
+	defer r.ids.mu.Unlock()
+	if r.ids.uids != nil {
+		return nil
+	}
+	var all v1alpha1.EsimProductList
+	if err := r.Live.List(ctx, &all); err != nil {
+		return fmt.Errorf("listing all products to learn their ids: %w", err)
+	}
+	hash := r.Hash
+	if hash == nil {
+		hash = HashName
+	}
+	r.ids.fill(hash, all.Items)
+	return nil
+}
+
+// operatorsOf is the state of each EsimOperator that a product names.
+func (r *ProductReconciler) operatorsOf(ctx context.Context, product *v1alpha1.EsimProduct) (map[string]operatorState, error) {
+	states := map[string]operatorState{}
+	for _, name := range operatorNames(product.Spec.Variants) {
+		var operator v1alpha1.EsimOperator
+		err := r.Client.Get(ctx, types.NamespacedName{Name: name}, &operator)
+		switch {
+		case apierrors.IsNotFound(err):
+			states[name] = operatorMissing
+		case err != nil:
+			return nil, fmt.Errorf("reading EsimOperator %s: %w", name, err)
+		default:
+			states[name] = stateOf(&operator)
+		}
+	}
+	return states, nil
+}
+
+// wake has products looked at again.
+func (r *ProductReconciler) wake(products []string) {
+	if r.queue == nil {
+		return
+	}
+	for _, product := range products {
+		r.queue.Add(ctrl.Request{NamespacedName: types.NamespacedName{Name: product}})
+	}
+}
