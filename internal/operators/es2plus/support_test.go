@@ -1,6 +1,8 @@
 package es2plus
 
 import (
+	"io"
+	"log"
 	"strings"
 	"testing"
 
@@ -16,3 +18,6 @@ func cutCode(code string) (subject, reason string) {
 	subject, reason, _ = strings.Cut(code, "/")
 	return subject, reason
 }
+
+// discardLog is for servers whose handshakes are meant to fail.
+var discardLog = log.New(io.Discard, "", 0)
