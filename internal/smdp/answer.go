@@ -59,7 +59,7 @@ func (s *Server) spoil(w http.ResponseWriter, r *http.Request, what fate, answer
 // send an answer. What goes wrong is the client's end of the line, and it knows.
 func (s *Server) send(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
-	if s.turnsAway.Load() {
+	if !s.gate.keeps() {
 		w.Header().Set("Connection", "close")
 	}
 	w.WriteHeader(status)

@@ -90,7 +90,6 @@ func (s *Server) applyRefusal() error {
 		return nil
 	}
 	some, all := s.faults.refusing()
-	s.turnsAway.Store(some)
 	if all {
 		if err := s.gate.shut(); err != nil {
 			return fmt.Errorf("close the ES2+ port: %w", err)
@@ -98,9 +97,7 @@ func (s *Server) applyRefusal() error {
 	} else if err := s.gate.open(s.ending); err != nil {
 		return err
 	}
-	if some {
-		s.gate.dismiss()
-	}
+	s.gate.turnAway(some)
 	return nil
 }
 
@@ -110,8 +107,9 @@ func (s *Server) refuses() bool {
 	s.refusing.Lock()
 	defer s.refusing.Unlock()
 	refused := s.faults.refuses()
-	some, _ := s.faults.refusing()
-	s.turnsAway.Store(some)
+	if some, _ := s.faults.refusing(); refused && !some {
+		s.gate.turnAway(false)
+	}
 	return refused
 }
 

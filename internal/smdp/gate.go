@@ -26,13 +26,26 @@ type gate struct {
 	// changed is closed, and made anew, when the port opens or the gate ends.
 	changed chan struct{}
 	ended   bool
-	// quiet are the connections on which no request is under way.
-	quiet map[net.Conn]struct{}
-	// dismissed are those that were told to go, and have not gone.
-	dismissed map[net.Conn]struct{}
-	// fewer is signalled when a quiet connection goes.
-	fewer *sync.Cond
+	// guests are the connections that are let in, and have not gone.
+	guests map[net.Conn]*guest
+	// moved is signalled when one of them goes on.
+	moved *sync.Cond
+	// turnsAway tells that no connection is kept for a second call.
+	turnsAway bool
 }
+
+// guest is how far a connection is.
+type guest struct {
+	state http.ConnState
+	// inside tells that a request of it is being handled.
+	inside bool
+	// dismissed tells that it was told to go; expulsion makes it.
+	dismissed bool
+	expulsion *time.Timer
+}
+
+// quiet tells that no request is under way.
+func (g guest) quiet() bool { return g.state == http.StateNew || g.state == http.StateIdle }
 
 func openGate(ctx context.Context, address string, refuses func() bool) (*gate, error) {
 	port, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
@@ -41,9 +54,9 @@ func openGate(ctx context.Context, address string, refuses func() bool) (*gate, 
 	}
 	g := &gate{
 		refuses: refuses, port: port, addr: port.Addr(),
-		changed: make(chan struct{}), quiet: make(map[net.Conn]struct{}), dismissed: make(map[net.Conn]struct{}),
+		changed: make(chan struct{}), guests: make(map[net.Conn]*guest),
 	}
-	g.fewer = sync.NewCond(&g.mu)
+	g.moved = sync.NewCond(&g.mu)
 	return g, nil
 }
 
@@ -131,47 +144,89 @@ func (g *gate) open(ctx context.Context) error {
 func (g *gate) track(conn net.Conn, state http.ConnState) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if state == http.StateNew || state == http.StateIdle {
-		g.quiet[conn] = struct{}{}
+	defer g.moved.Broadcast()
+	who, known := g.guests[conn]
+	if state == http.StateClosed || state == http.StateHijacked {
+		if known && who.dismissed {
+			who.expulsion.Stop()
+		}
+		delete(g.guests, conn)
 		return
 	}
-	delete(g.quiet, conn)
-	if state == http.StateClosed || state == http.StateHijacked {
-		delete(g.dismissed, conn)
+	if !known {
+		who = &guest{}
+		g.guests[conn] = who
 	}
-	g.fewer.Broadcast()
+	who.state = state
+	if g.turnsAway && state == http.StateIdle {
+		g.sayGoodbye(conn, who)
+	}
 }
 
-// dismiss ends the connections on which no request is under way, and returns once their
-// clients have noticed, so that none of them sends another request there. One that was under
-// way already is not served.
-func (g *gate) dismiss() {
+// enter lets a request in, unless its connection was told to go. The caller calls leave.
+func (g *gate) enter(conn net.Conn) bool {
+	return g.setInside(conn, true)
+}
+
+// leave tells that the request was handled.
+func (g *gate) leave(conn net.Conn) { g.setInside(conn, false) }
+
+func (g *gate) setInside(conn net.Conn, inside bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	leaving := make([]net.Conn, 0, len(g.quiet))
-	for conn := range g.quiet {
+	defer g.moved.Broadcast()
+	who, known := g.guests[conn]
+	if !known || who.dismissed {
+		return false
+	}
+	who.inside = inside
+	return true
+}
+
+// keeps tells whether a connection is kept for a second call.
+func (g *gate) keeps() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !g.turnsAway
+}
+
+// turnAway says whether connections are kept for a second call from now on. If not, it ends
+// those on which no request is being handled, and returns once their clients have noticed, so
+// that none of them sends another request there. One that was on its way is not handled.
+func (g *gate) turnAway(from bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.turnsAway = from
+	if !from {
+		return
+	}
+	leaving := make([]net.Conn, 0, len(g.guests))
+	for conn, who := range g.guests {
 		leaving = append(leaving, conn)
-		g.dismissed[conn] = struct{}{}
-		// The server's own read ends when the client closes, or at the deadline. A connection
-		// whose handshake is not done cannot say goodbye.
-		secure, ok := conn.(*tls.Conn)
-		if !ok || secure.CloseWrite() != nil || conn.SetReadDeadline(time.Now().Add(farewell)) != nil {
-			reset(conn)
+		if who.quiet() {
+			g.sayGoodbye(conn, who)
 		}
 	}
 	for _, conn := range leaving {
-		for g.isQuiet(conn) {
-			g.fewer.Wait()
+		// One whose request was handled just now is still becoming idle: track sees it off.
+		for who := g.guests[conn]; who != nil && !who.inside; who = g.guests[conn] {
+			g.moved.Wait()
 		}
 	}
 }
 
-// isDismissed tells whether the connection was told to go.
-func (g *gate) isDismissed(conn net.Conn) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	_, gone := g.dismissed[conn]
-	return gone
+// sayGoodbye ends a quiet connection: it goes once the client has closed its side, or after
+// a while. One whose handshake is not done cannot be told, and goes at once.
+func (g *gate) sayGoodbye(conn net.Conn, who *guest) {
+	if who.dismissed {
+		return
+	}
+	who.dismissed = true
+	patience := farewell
+	if secure, ok := conn.(*tls.Conn); !ok || secure.CloseWrite() != nil {
+		patience = 0
+	}
+	who.expulsion = time.AfterFunc(patience, func() { reset(conn) })
 }
 
 // connKey is the context key of a request's connection.
@@ -182,17 +237,14 @@ func withConn(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, conn)
 }
 
-func (g *gate) isQuiet(conn net.Conn) bool {
-	_, quiet := g.quiet[conn]
-	return quiet
-}
-
 // drop resets the quiet connections without ceremony, so that the server can end.
 func (g *gate) drop() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for conn := range g.quiet {
-		reset(conn)
+	for conn, who := range g.guests {
+		if who.quiet() {
+			reset(conn)
+		}
 	}
 }
 

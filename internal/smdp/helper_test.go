@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -137,9 +138,20 @@ func (p *peer) try(f es2plus.Function, fields map[string]any) (reply, error) {
 		p.t.Errorf("%s answered HTTP %d, not 200", f, response.StatusCode)
 	}
 	var out reply
+	return out, decodeReply(data, &out)
+}
+
+// decodeReply reads strictly: the SM-DP+ writes exactly.
+func decodeReply(data []byte, out *reply) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
-	return out, decoder.Decode(&out)
+	if err := decoder.Decode(out); err != nil {
+		return err
+	}
+	if decoder.More() {
+		return errors.New("more than one JSON value")
+	}
+	return nil
 }
 
 // success fails the test unless the function was executed.

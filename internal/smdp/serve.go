@@ -37,12 +37,14 @@ func (s *Server) es2plusHandler() http.Handler {
 		mux.HandleFunc("POST "+f.Path(), func(w http.ResponseWriter, r *http.Request) { s.serve(f, w, r) })
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, ok := r.Context().Value(connKey{}).(net.Conn)
+		if !ok || !s.gate.enter(conn) {
+			abort()
+		}
+		defer s.gate.leave(conn)
 		// The limit of the answer before, on the same connection, does not hold for this one.
 		if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
 			s.log.Debug("old limit for an answer still holds", "error", err)
-		}
-		if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok && s.gate.isDismissed(conn) {
-			abort()
 		}
 		mux.ServeHTTP(w, r)
 	})

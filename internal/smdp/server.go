@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -53,8 +52,6 @@ type Server struct {
 	control *http.Server
 	// refusing is held while it changes whether connections are refused.
 	refusing sync.Mutex
-	// turnsAway tells that connections are being refused: none is kept for a second call then.
-	turnsAway atomic.Bool
 
 	lifecycle sync.Mutex
 	gate      *gate // nil before Start; set with refusing held too
