@@ -14,6 +14,7 @@ import (
 	"crypto/rand"
 	"io"
 	"math"
+	"net/http"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -50,6 +51,9 @@ type Config struct {
 	// OnCall hears of each call that was tried, after its end; may be nil. It is called from
 	// the goroutine that called and must not block.
 	OnCall func(operators.Call)
+	// WrapTransport, where set, wraps what carries the calls, for tests that lose them and for
+	// tracing. It sees credentials: it must log nothing of a request's body.
+	WrapTransport func(http.RoundTripper) http.RoundTripper
 	// Rand is where matching IDs are drawn from; nil for crypto/rand.
 	Rand io.Reader
 	// Now is the clock; nil for the system's.

@@ -64,6 +64,8 @@ type httpTransport struct {
 	timeout time.Duration
 	dialer  *dialer
 	pool    *http.Transport
+	// carrier is pool, or what Config.WrapTransport made of it.
+	carrier http.RoundTripper
 	now     func() time.Time
 	closed  atomic.Bool
 }
@@ -102,6 +104,10 @@ func newHTTPTransport(config Config) (*httpTransport, error) {
 		Protocols:              new(http.Protocols),
 	}
 	t.pool.Protocols.SetHTTP1(true)
+	t.carrier = t.pool
+	if config.WrapTransport != nil {
+		t.carrier = config.WrapTransport(t.pool)
+	}
 	return t, nil
 }
 
@@ -130,7 +136,7 @@ func (t *httpTransport) exchange(ctx context.Context, path string, request []byt
 	call.Header.Set(es2plus.HeaderAdminProtocol, es2plus.AdminProtocol(t.version))
 	call.Header.Set("User-Agent", "esim-operator")
 
-	answer, err := t.pool.RoundTrip(call)
+	answer, err := t.carrier.RoundTrip(call)
 	if err != nil {
 		return failed(err, used)
 	}
