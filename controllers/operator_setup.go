@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -97,18 +98,34 @@ func secretName(operator *v1alpha1.EsimOperator) string {
 // DriverFactory makes a driver for an EsimOperator. onCall hears of each call.
 type DriverFactory func(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error)
 
-// NewDriver is the DriverFactory of this version of the manager.
-func NewDriver(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error) {
+// NewDrivers is the DriverFactory of this version of the manager. wrap, where set, wraps what
+// carries the calls.
+func NewDrivers(wrap func(http.RoundTripper) http.RoundTripper) DriverFactory {
+	return func(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error) {
+		config, err := es2plusConfig(operator, secret)
+		if err != nil {
+			return nil, err
+		}
+		config.OnCall, config.WrapTransport = onCall, wrap
+		driver, err := es2plus.New(config)
+		if err != nil {
+			return nil, fmt.Errorf("Secret %s or the spec cannot be used: %w", secret.Name, err) //nolint:staticcheck // a kind's name
+		}
+		return driver, nil
+	}
+}
+
+func es2plusConfig(operator *v1alpha1.EsimOperator, secret *corev1.Secret) (es2plus.Config, error) {
 	spec := operator.Spec.ES2Plus
 	if spec == nil {
-		return nil, errNoDriver
+		return es2plus.Config{}, errNoDriver
 	}
 	for _, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey, corev1.ServiceAccountRootCAKey} {
 		if len(secret.Data[key]) == 0 {
-			return nil, fmt.Errorf("Secret %s has no %s", secret.Name, key) //nolint:staticcheck // a kind's name
+			return es2plus.Config{}, fmt.Errorf("Secret %s has no %s", secret.Name, key) //nolint:staticcheck // a kind's name
 		}
 	}
-	driver, err := es2plus.New(es2plus.Config{
+	return es2plus.Config{
 		BaseURL:                     spec.URL,
 		FunctionRequesterIdentifier: spec.FunctionRequesterIdentifier,
 		ProtocolVersion:             spec.ProtocolVersion,
@@ -119,10 +136,5 @@ func NewDriver(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall fu
 		Timeout:                     operator.Spec.Timeout.Duration,
 		RequestsPerSecond:           int(operator.Spec.Limits.RequestsPerSecond),
 		InFlight:                    int(operator.Spec.Limits.InFlight),
-		OnCall:                      onCall,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("Secret %s or the spec cannot be used: %w", secret.Name, err) //nolint:staticcheck // a kind's name
-	}
-	return driver, nil
+	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,8 +42,8 @@ type Options struct {
 	Writer func(client.Client) client.Client
 	// Live, where set, wraps the reader that asks the API server.
 	Live func(client.Reader) client.Reader
-	// NewDriver, where set, makes drivers instead of controllers.NewDriver.
-	NewDriver controllers.DriverFactory
+	// WrapTransport, where set, wraps what carries calls to operators.
+	WrapTransport func(http.RoundTripper) http.RoundTripper
 	// Clock, where set, tells the time for decisions that are written down.
 	Clock clock.PassiveClock
 	// AfterPass, where set, sees each order that was written.
@@ -93,15 +94,12 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 	if o.Writer != nil {
 		writer = o.Writer(writer)
 	}
-	parts := parts{mgr: mgr, writer: writer, live: mgr.GetAPIReader(), fence: fence, clock: clock.RealClock{}, newDriver: controllers.NewDriver}
+	parts := parts{mgr: mgr, writer: writer, live: mgr.GetAPIReader(), fence: fence, clock: clock.RealClock{}, newDriver: controllers.NewDrivers(o.WrapTransport)}
 	if o.Live != nil {
 		parts.live = o.Live(parts.live)
 	}
 	if o.Clock != nil {
 		parts.clock = o.Clock
-	}
-	if o.NewDriver != nil {
-		parts.newDriver = o.NewDriver
 	}
 	if err := parts.addControllers(ctx, config, o); err != nil {
 		return nil, err
@@ -182,10 +180,15 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 		Clock: p.clock, Jitter: rand.Float64, Namespace: config.Namespace,
 		ProbeInterval: config.ProbeInterval.Duration,
 	}
-	if err := orders.SetupWithManager(ctx, p.mgr); err != nil {
-		return err //nolint:wrapcheck // it says what it was doing
+	products := &controllers.ProductReconciler{Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Clock: p.clock}
+	for _, controller := range []interface {
+		SetupWithManager(ctx context.Context, mgr ctrl.Manager) error
+	}{orders, operators, products} {
+		if err := controller.SetupWithManager(ctx, p.mgr); err != nil {
+			return err //nolint:wrapcheck // it says what it was doing
+		}
 	}
-	return operators.SetupWithManager(ctx, p.mgr) //nolint:wrapcheck // it says what it was doing
+	return nil
 }
 
 func addChecks(mgr ctrl.Manager) error {
