@@ -1,0 +1,168 @@
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+)
+
+// errDead is what a manager that was stopped gets from everything it tries: nothing of it
+// leaves any more.
+var errDead = errors.New("this manager was stopped")
+
+// moment is where, around a point, the manager stops.
+type moment string
+
+const (
+	// before: the point is not executed.
+	before moment = "before"
+	// after: the point is executed, and its answer never arrives.
+	after moment = "after"
+)
+
+// line is what one manager talks to the world through. It numbers what leaves and stops the
+// manager, dead, at one of the numbers.
+type line struct {
+	// stopAt is the number of the point to stop at, from 1; 0 never stops.
+	stopAt int
+	when   moment
+
+	mu     sync.Mutex
+	points []string
+	dead   bool
+	// stopped is closed when the manager is dead.
+	stopped chan struct{}
+}
+
+func newLine(stopAt int, when moment) *line {
+	return &line{stopAt: stopAt, when: when, stopped: make(chan struct{})}
+}
+
+// counts tells whether a point is one of the order's: status of operators and products is
+// written whenever it changes, at times that no order determines.
+func counts(point string) bool { return !strings.Contains(point, "product") }
+
+// pass lets one point through, or stops the manager there. execute does it.
+func (l *line) pass(point string, execute func() error) error {
+	l.mu.Lock()
+	if l.dead {
+		l.mu.Unlock()
+		return errDead
+	}
+	stop := false
+	if counts(point) {
+		l.points = append(l.points, point)
+		stop = len(l.points) == l.stopAt
+	}
+	if stop {
+		l.dead = true
+	}
+	l.mu.Unlock()
+	if !stop {
+		return execute()
+	}
+	defer close(l.stopped)
+	if l.when == before {
+		return errDead
+	}
+	return errors.Join(errDead, execute())
+}
+
+// read lets a read through while the manager lives. Reads are no points: nobody can tell
+// whether they happened.
+func (l *line) read(execute func() error) error {
+	l.mu.Lock()
+	dead := l.dead
+	l.mu.Unlock()
+	if dead {
+		return errDead
+	}
+	return execute()
+}
+
+// passed are the points that were reached.
+func (l *line) passed() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.points...)
+}
+
+func kind(object client.Object) string {
+	return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", object), "*"))
+}
+
+// writer puts the line around a client.
+func (l *line) writer(inner client.Client) client.Client {
+	watching, ok := inner.(client.WithWatch)
+	if !ok {
+		watching = withoutWatch{inner}
+	}
+	return interceptor.NewClient(watching, interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			return l.pass("create "+kind(o), func() error { return c.Create(ctx, o, opts...) })
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			return l.pass("update "+kind(o), func() error { return c.Update(ctx, o, opts...) })
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			return l.pass("patch "+kind(o), func() error { return c.Patch(ctx, o, p, opts...) })
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			return l.pass("delete "+kind(o), func() error { return c.Delete(ctx, o, opts...) })
+		},
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			return l.pass("update "+kind(o)+"/"+sub, func() error { return c.SubResource(sub).Update(ctx, o, opts...) })
+		},
+	})
+}
+
+// withoutWatch satisfies the interceptor; the manager's writer never watches.
+type withoutWatch struct{ client.Client }
+
+func (withoutWatch) Watch(context.Context, client.ObjectList, ...client.ListOption) (watch.Interface, error) {
+	return nil, errors.New("the writing client does not watch")
+}
+
+// reader puts the line around a reader.
+func (l *line) reader(inner client.Reader) client.Reader { return lineReader{l, inner} }
+
+type lineReader struct {
+	line  *line
+	inner client.Reader
+}
+
+func (r lineReader) Get(ctx context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	return r.line.read(func() error { return r.inner.Get(ctx, key, o, opts...) })
+}
+
+func (r lineReader) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	return r.line.read(func() error { return r.inner.List(ctx, list, opts...) })
+}
+
+// transport puts the line around what carries calls to operators.
+func (l *line) transport(inner http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		var response *http.Response
+		function := request.URL.Path[strings.LastIndex(request.URL.Path, "/")+1:]
+		err := l.pass("call "+function, func() (err error) {
+			response, err = inner.RoundTrip(request)
+			return err
+		})
+		if err != nil && response != nil {
+			err = errors.Join(err, response.Body.Close())
+			response = nil
+		}
+		return response, err
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return r(request) }
