@@ -92,7 +92,8 @@ type Call struct {
 	Function string
 	// Outcome is "ok" or the class of the error.
 	Outcome string
-	// Answered tells that the operator answered, whatever it answered.
+	// Answered tells that the operator answered the request, whatever it answered. A server
+	// error, or an answer that cannot be read, speaks of the operator and is none.
 	Answered bool
 	// Duration of the call.
 	Duration time.Duration

@@ -194,11 +194,15 @@ func callOf(function es2plus.Function, r reply, failure *operators.Error, took t
 	call := operators.Call{
 		Function: string(function),
 		Outcome:  "ok",
-		Answered: r.fate == answered || r.fate == unreadable,
+		Answered: r.fate == answered && r.status < http.StatusInternalServerError,
 		Duration: took,
 	}
 	if failure != nil {
 		call.Outcome = string(failure.Class)
+		// What leaves open whether the request was executed has not answered it.
+		if failure.Class == operators.OutcomeUnknown || failure.LostAnswers > 0 {
+			call.Answered = false
+		}
 	}
 	return call
 }

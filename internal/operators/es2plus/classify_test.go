@@ -228,8 +228,8 @@ func TestACallIsReportedAsWhatItWas(t *testing.T) {
 	}{
 		{"executed", answer(nil, ""), []operators.Call{{Function: "ReleaseProfile", Outcome: "ok", Answered: true}}},
 		{"refused by a code", answer(nil, "8.2.1/3.5"), []operators.Call{{Function: "ReleaseProfile", Outcome: "Restart", Answered: true}}},
-		{"HTTP 503", reply{status: 503}, []operators.Call{{Function: "ReleaseProfile", Outcome: "OutcomeUnknown", Answered: true}}},
-		{"unreadable", reply{status: 200, body: []byte("x")}, []operators.Call{{Function: "ReleaseProfile", Outcome: "OutcomeUnknown", Answered: true}}},
+		{"HTTP 503", reply{status: 503}, []operators.Call{{Function: "ReleaseProfile", Outcome: "OutcomeUnknown"}}},
+		{"unreadable", reply{status: 200, body: []byte("x")}, []operators.Call{{Function: "ReleaseProfile", Outcome: "OutcomeUnknown"}}},
 		{"unanswered", reply{fate: unanswered}, []operators.Call{{Function: "ReleaseProfile", Outcome: "OutcomeUnknown"}}},
 		{"connection refused", reply{fate: notSent}, []operators.Call{{Function: "ReleaseProfile", Outcome: "Transient"}}},
 	} {
