@@ -40,7 +40,7 @@ var (
 )
 
 func init() { //nolint:gochecknoinits // the registry of controller-runtime is global
-	metrics.Registry.MustRegister(ordersEnded, orderRetries, deliverySeconds, operatorCallSeconds, strandedProfiles)
+	metrics.Registry.MustRegister(ordersNow, ordersEnded, orderRetries, deliverySeconds, operatorCallSeconds, strandedProfiles)
 }
 
 // count tells the metrics what became of an order.

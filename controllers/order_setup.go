@@ -39,6 +39,10 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 	if err := indexer.IndexField(ctx, &v1alpha1.EsimOrder{}, indexUnaccepted, byProductUntilAccepted); err != nil {
 		return fmt.Errorf("indexing orders by product: %w", err)
 	}
+	gauge := &orderGauge{gauge: ordersNow}
+	if err := gauge.watch(ctx, mgr.GetCache()); err != nil {
+		return err
+	}
 	r.Connections.OnWake(r.wakeOrder)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("order").

@@ -124,8 +124,12 @@ func ReadConfig(args []string) (Config, error) {
 			*set.field = *set.flag
 		}
 	}
-	if *elect != "" {
+	switch *elect {
+	case "":
+	case "true", "false":
 		config.LeaderElection.Enabled = *elect == "true"
+	default:
+		return config, fmt.Errorf("--leader-elect is %q; it may be true or false", *elect)
 	}
 	return config, config.validate()
 }
@@ -143,6 +147,13 @@ func (c Config) validate() error {
 		return fmt.Errorf("logLevel is %q; it may be debug, info or error", c.LogLevel)
 	case c.Breaker.Failures == 0 || c.Breaker.Delay.Duration <= 0 || c.Breaker.TrialInterval.Duration <= 0:
 		return fmt.Errorf("breaker.failures, breaker.delay and breaker.trialInterval must be more than 0")
+	}
+	for name, backoff := range map[string]controllers.Backoff{
+		"transient": c.Pace.Transient, "scarce": c.Pace.Scarce, "misconfigured": c.Pace.Misconfigured,
+	} {
+		if backoff.Initial.Duration <= 0 || backoff.Max.Duration < backoff.Initial.Duration {
+			return fmt.Errorf("pace.%s.max must be at least pace.%s.initial, and that more than 0s", name, name)
+		}
 	}
 	return c.LeaderElection.validate(c.WriteTimeout.Duration)
 }

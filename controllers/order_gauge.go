@@ -1,0 +1,91 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+)
+
+var ordersNow = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	Name: "esim_orders",
+	Help: "Orders that exist now, by phase and by the reason of their Ready condition.",
+}, []string{"phase", "reason"})
+
+// stand is where an order stands, as the gauge counts it.
+type stand struct{ phase, reason string }
+
+func standOf(order *v1alpha1.EsimOrder) stand {
+	s := stand{phase: string(order.Status.Phase)}
+	if ready := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+		s.reason = ready.Reason
+	}
+	return s
+}
+
+// orderGauge follows the cache's events: a scrape costs nothing per order.
+type orderGauge struct {
+	gauge *prometheus.GaugeVec
+
+	mu     sync.Mutex
+	stands map[types.UID]stand
+}
+
+// watch makes the gauge follow a cache.
+func (g *orderGauge) watch(ctx context.Context, informers cache.Informers) error {
+	informer, err := informers.GetInformer(ctx, &v1alpha1.EsimOrder{})
+	if err != nil {
+		return fmt.Errorf("watching orders for metrics: %w", err)
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    g.seen,
+		UpdateFunc: func(_, now any) { g.seen(now) },
+		DeleteFunc: g.gone,
+	})
+	if err != nil {
+		return fmt.Errorf("watching orders for metrics: %w", err)
+	}
+	return nil
+}
+
+func (g *orderGauge) seen(object any) {
+	if order, ok := object.(*v1alpha1.EsimOrder); ok {
+		g.move(order.UID, standOf(order), true)
+	}
+}
+
+func (g *orderGauge) gone(object any) {
+	if tombstone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+		object = tombstone.Obj
+	}
+	if order, ok := object.(*v1alpha1.EsimOrder); ok {
+		g.move(order.UID, stand{}, false)
+	}
+}
+
+func (g *orderGauge) move(uid types.UID, now stand, exists bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before, known := g.stands[uid]
+	if known && exists && before == now {
+		return
+	}
+	if known {
+		g.gauge.WithLabelValues(before.phase, before.reason).Dec()
+		delete(g.stands, uid)
+	}
+	if exists {
+		if g.stands == nil {
+			g.stands = map[types.UID]stand{}
+		}
+		g.gauge.WithLabelValues(now.phase, now.reason).Inc()
+		g.stands[uid] = now
+	}
+}

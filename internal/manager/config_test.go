@@ -1,0 +1,69 @@
+package manager
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func read(t *testing.T, file string, args ...string) (Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return ReadConfig(append([]string{"--config", path}, args...))
+}
+
+func TestFlagsWinOverTheFileAndTheFileOverDefaults(t *testing.T) {
+	config, err := read(t, "workers: 7\nnamespace: from-file\npace:\n  transient: {initial: 2s, max: 1m}\n", "--namespace", "from-flag", "--leader-elect=false")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Workers != 7 || config.Namespace != "from-flag" || config.LeaderElection.Enabled {
+		t.Errorf("got workers %d, namespace %s, leader election %t", config.Workers, config.Namespace, config.LeaderElection.Enabled)
+	}
+	if config.Pace.Transient.Initial.Duration != 2*time.Second || config.Pace.Scarce != DefaultConfig().Pace.Scarce {
+		t.Errorf("pace is %+v", config.Pace)
+	}
+}
+
+func TestABadConfigurationNamesTheFieldAndTheRemedy(t *testing.T) {
+	for name, tc := range map[string]struct {
+		file string
+		args []string
+		want string
+	}{
+		"unknown field":      {file: "wrokers: 3", want: `unknown field "wrokers"`},
+		"no workers":         {file: "workers: 0", want: "workers is 0; it may be 1 to 100000"},
+		"no namespace":       {file: `namespace: ""`, want: "namespace is empty"},
+		"bad duration":       {file: "writeTimeout: soon", want: "soon"},
+		"no write timeout":   {file: "writeTimeout: 0s", want: "writeTimeout is 0s"},
+		"log level":          {args: []string{"--log-level", "loud"}, want: "it may be debug, info or error"},
+		"leader-elect":       {args: []string{"--leader-elect", "maybe"}, want: "--leader-elect is \"maybe\"; it may be true or false"},
+		"lease too short":    {file: "leaderElection: {leaseDuration: 6s, renewDeadline: 4s}", want: "leaseDuration must be at least"},
+		"lease out of order": {file: "leaderElection: {renewDeadline: 20s}", want: "retryPeriod must be shorter"},
+		"breaker":            {file: "breaker: {failures: 0}", want: "breaker.failures"},
+		"backoff upside down": {
+			file: "pace: {transient: {initial: 1m, max: 1s}}", want: "pace.transient.max must be at least pace.transient.initial",
+		},
+		"stray argument": {args: []string{"now"}, want: `unexpected argument "now"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := read(t, tc.file, tc.args...)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %q in it", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestHelpIsNoMistake(t *testing.T) {
+	if _, err := ReadConfig([]string{"--help"}); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("got %v", err)
+	}
+}
