@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
 )
 
 func read(t *testing.T, file string, args ...string) (Config, error) {
@@ -65,5 +68,24 @@ func TestABadConfigurationNamesTheFieldAndTheRemedy(t *testing.T) {
 func TestHelpIsNoMistake(t *testing.T) {
 	if _, err := ReadConfig([]string{"--help"}); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheDocumentedDefaultsAreTheDefaults(t *testing.T) {
+	document, err := os.ReadFile(filepath.Join("..", "..", "docs", "configuration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(document), "```yaml\n")
+	block, _, closed := strings.Cut(rest, "```")
+	if !found || !closed {
+		t.Fatal("docs/configuration.md has no YAML block")
+	}
+	var documented Config
+	if err := yaml.UnmarshalStrict([]byte(block), &documented); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(DefaultConfig(), documented); diff != "" {
+		t.Errorf("docs/configuration.md differs (-default +documented):\n%s", diff)
 	}
 }
