@@ -190,8 +190,6 @@ func TestAFaultColoursTheCallThatAnotherEnds(t *testing.T) {
 }
 
 func TestAFractionOfTheCallsIsHit(t *testing.T) {
-	// The source of randomness gives a low draw, then a high one, and so on; ICCIDs are drawn
-	// from it too, whenever a call is executed.
 	s := startServer(t, Options{Stock: map[string]int{plan: 99}})
 	p := client(t, s, "OPERATOR-1")
 	inject(t, s, Fault{Kind: FaultHTTPStatus, HTTPStatus: 503, Fraction: 0.5})
