@@ -133,8 +133,6 @@ func (c *cluster) build(ctx context.Context) error {
 func (c *cluster) goCommand(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // our own arguments.
 	cmd.Dir = dir
-	// Without cgo, no C compiler is needed.
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }

@@ -26,8 +26,6 @@ import (
 const (
 	fieldOwner      = client.FieldOwner("make-run")
 	installTimeout  = time.Minute
-	clientQPS       = 200
-	clientBurst     = 400
 	crdsFolder      = "config/crd/bases"
 	rolesFolder     = "config/rbac"
 	admissionFolder = "config/admission"
@@ -40,7 +38,8 @@ func (c *cluster) startAPIServer(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the kubeconfig: %w", err)
 	}
-	config.QPS, config.Burst = clientQPS, clientBurst
+	// The API server decides by itself how fast we may be.
+	config.QPS = -1
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return fmt.Errorf("connecting to kube-apiserver: %w", err)

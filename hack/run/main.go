@@ -77,6 +77,9 @@ func up(s settings, sayf sayFunc) error {
 	signal.Notify(brokenPipe, syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go watchMake(ctx, cancel)
 
 	c := newCluster(s, sayf)
 	err = c.bringUp(ctx)

@@ -12,6 +12,10 @@ import (
 const (
 	// defaultStock of every profile type: more than a day of playing sells.
 	defaultStock = "100000"
+	// stockedPlans are the profile types that are in stock, such as JP-1GB-7D and
+	// HK-UNLIMITED-7D: those of the samples, and what one makes up in their way. Any other
+	// type is unknown to the simulator, so that an order for one can be seen to fail.
+	stockedPlans = `^[A-Z]{2,3}-([0-9]+(GB|MB)|UNLIMITED)-[0-9]+D$`
 	// etcdQuota is etcd's recommended maximum, for load tests.
 	etcdQuota = "8589934592"
 )
@@ -80,10 +84,11 @@ func simulatorProcess(s settings) supervise.Process {
 		Name: "smdp-simulator",
 		Path: s.file("bin", "smdp-simulator"),
 		Args: []string{
-			"--es2plus-address=" + s.address(es2plusPort),
+			"--address=" + s.address(es2plusPort),
 			"--control-address=" + s.address(controlPort),
 			"--data=" + s.file("smdp"),
 			"--default-stock=" + defaultStock,
+			"--default-stock-pattern=" + stockedPlans,
 			"--smdp-address=rsp.example.com",
 		},
 		StopTimeout: 15 * time.Second,

@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -111,5 +112,36 @@ func TestCredentialsAreTheFilesThatTheSimulatorMadeForTheRequester(t *testing.T)
 	connection.requester = "OPERATOR-2"
 	if _, err := c.credentials(connection); err == nil || !strings.Contains(err.Error(), "OPERATOR-2") {
 		t.Errorf("got %v, want an error that names OPERATOR-2", err)
+	}
+}
+
+func TestEveryPlanOfTheSamplesIsInStock(t *testing.T) {
+	stocked := regexp.MustCompile(stockedPlans)
+	files, err := filepath.Glob(filepath.Join("..", "..", "config", "samples", "products_*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plans := 0
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(string(content), "\n") {
+			_, plan, found := strings.Cut(line, "planID: ")
+			if !found {
+				continue
+			}
+			plans++
+			if !stocked.MatchString(plan) {
+				t.Errorf("%s: the simulator has no %s in stock", filepath.Base(file), plan)
+			}
+		}
+	}
+	if plans == 0 {
+		t.Error("no plan was found in config/samples")
+	}
+	if stocked.MatchString("NO-SUCH-PLAN") {
+		t.Error("every profile type is in stock: none can be seen to be unknown")
 	}
 }

@@ -1,0 +1,73 @@
+# esim-operator: what can be made. `make` alone lists it.
+#
+# Go 1.26, git and make are all that is needed. Tools are run from hack/tools by `go tool`,
+# which builds each once and keeps it in Go's build cache, outside of the checkout.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+TOOL := go tool -modfile=hack/tools/go.mod
+RUN_DIR ?= .run
+
+# The folder of etcd, kube-apiserver and kubectl; found or built when first asked for.
+CONTROL_PLANE = go run -C hack/controlplane .
+
+.PHONY: help
+help: ## List what can be made
+	@awk 'BEGIN {FS = ":.*## "; print "make <target>, with one of"} \
+	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Use it
+
+# exec, so that signals reach the supervisor and nothing stands between.
+.PHONY: run
+run: ## Bring up a control plane, an SM-DP+ simulator and the manager, until Ctrl-C
+	@mkdir -p $(RUN_DIR)/bin
+	@echo 'run: building the supervisor (a minute or two the first time)'
+	@go build -o $(RUN_DIR)/bin/run ./hack/run
+	@RUN_DIR=$(RUN_DIR) exec $(RUN_DIR)/bin/run
+
+.PHONY: clean-run
+clean-run: ## Remove the state that `make run` has left
+	@RUN_DIR=$(RUN_DIR) go run ./hack/run clean
+
+.PHONY: build
+build: ## Build the manager and the simulator into bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+##@ Check it
+
+.PHONY: test
+test: ## Run every test that needs Go alone
+	assets=$$($(CONTROL_PLANE)); KUBEBUILDER_ASSETS=$$assets go test ./...
+	go test -C hack/controlplane .
+
+.PHONY: test-e2e
+test-e2e: ## Run the README's commands against `make run`, on ports of its own
+	hack/run/e2e.sh
+
+.PHONY: lint
+lint: ## Run the linters of .golangci.yml
+	$(TOOL) golangci-lint run ./...
+	cd hack/controlplane && go tool -modfile=../tools/go.mod golangci-lint run --config=../../.golangci.yml .
+
+.PHONY: verify
+verify: ## Fail where generated files, go.mod, manifests or PROJECT are not what they should be
+	hack/tools/verify.sh
+
+##@ Change it
+
+.PHONY: generate
+generate: ## Generate deepcopy functions and apply configurations
+	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: manifests
+manifests: ## Generate CRDs and the manager's role
+	$(TOOL) controller-gen crd rbac:roleName=controllers paths=./... \
+	  output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
+
+.PHONY: fmt
+fmt: ## Format all code
+	gofmt -w api cmd controllers hack internal test
