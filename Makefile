@@ -45,8 +45,12 @@ test: ## Run every test that needs Go alone
 	go test -C hack/controlplane .
 
 .PHONY: test-e2e
-test-e2e: ## Run the README's commands against `make run`, on ports of its own
-	hack/run/e2e.sh
+test-e2e: ## Walk through the README against `make run`, on ports of its own
+	test/e2e/walk.sh
+
+.PHONY: test-crash
+test-crash: ## Stop the manager at every point of every story (make test tries a sample)
+	assets=$$($(CONTROL_PLANE)); CRASH_EVERYWHERE=1 KUBEBUILDER_ASSETS=$$assets go test -count=1 -v -timeout 30m ./test/crash
 
 .PHONY: lint
 lint: ## Run the linters of .golangci.yml

@@ -1,7 +1,6 @@
 package controllers_test
 
 import (
-	"context"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -147,14 +146,14 @@ var _ = Describe("An order that cannot be filled", func() {
 })
 
 var _ = Describe("An order whose answers are lost", func() {
-	lose := func(ctx context.Context, shop *testshop.Shop, function es2plus.Function) {
+	lose := func(shop *testshop.Shop, function es2plus.Function) {
 		GinkgoHelper()
 		Expect(shop.SMDP.Inject(smdp.Fault{Kind: smdp.FaultDropAnswer, Function: function, Times: 1})).To(Succeed())
 	}
 
 	It("is delivered with at most one stranded profile when DownloadOrder's answer is lost", func(ctx SpecContext) {
 		shop := openShop(ctx, testshop.Options{})
-		lose(ctx, shop, es2plus.DownloadOrder)
+		lose(shop, es2plus.DownloadOrder)
 		place(ctx, shop, "download-lost")
 		becomes(ctx, shop, "download-lost", "DELIVERED Delivered")
 		Expect(shop.Bought()).To(Equal(1))
@@ -166,7 +165,7 @@ var _ = Describe("An order whose answers are lost", func() {
 		shop := openShop(ctx, testshop.Options{})
 		place(ctx, shop, "teacher")
 		becomes(ctx, shop, "teacher", "DELIVERED Delivered")
-		lose(ctx, shop, es2plus.ConfirmOrder)
+		lose(shop, es2plus.ConfirmOrder)
 		place(ctx, shop, "confirm-lost")
 		becomes(ctx, shop, "confirm-lost", "DELIVERED Delivered")
 		order := look(ctx, shop, "confirm-lost")
@@ -177,7 +176,7 @@ var _ = Describe("An order whose answers are lost", func() {
 
 	It("buys anew, and gives the first profile back, when ConfirmOrder's answer is lost and no address was ever seen", func(ctx SpecContext) {
 		shop := openShop(ctx, testshop.Options{})
-		lose(ctx, shop, es2plus.ConfirmOrder)
+		lose(shop, es2plus.ConfirmOrder)
 		place(ctx, shop, "no-address")
 		becomes(ctx, shop, "no-address", "DELIVERED Delivered")
 		Expect(look(ctx, shop, "no-address").Status.Provisioning.Attempt).To(BeEquivalentTo(2))
@@ -189,8 +188,8 @@ var _ = Describe("An order whose answers are lost", func() {
 		shop := openShop(ctx, testshop.Options{})
 		place(ctx, shop, "teacher")
 		becomes(ctx, shop, "teacher", "DELIVERED Delivered")
-		lose(ctx, shop, es2plus.ConfirmOrder)
-		lose(ctx, shop, es2plus.ReleaseProfile)
+		lose(shop, es2plus.ConfirmOrder)
+		lose(shop, es2plus.ReleaseProfile)
 		place(ctx, shop, "both-lost")
 		becomes(ctx, shop, "both-lost", "DELIVERED Delivered")
 		Expect(shop.Bought()).To(Equal(2))
@@ -199,8 +198,8 @@ var _ = Describe("An order whose answers are lost", func() {
 
 	It("is delivered when CancelOrder's answer is lost while the first profile is given back", func(ctx SpecContext) {
 		shop := openShop(ctx, testshop.Options{})
-		lose(ctx, shop, es2plus.ConfirmOrder)
-		lose(ctx, shop, es2plus.CancelOrder)
+		lose(shop, es2plus.ConfirmOrder)
+		lose(shop, es2plus.CancelOrder)
 		place(ctx, shop, "cancel-lost")
 		becomes(ctx, shop, "cancel-lost", "DELIVERED Delivered")
 		Expect(shop.Bought()).To(Equal(1))

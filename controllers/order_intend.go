@@ -34,7 +34,7 @@ func (r *OrderReconciler) enter(ctx context.Context, p *pass) (*decision, error)
 	}
 	p.slot = slot
 	if p.leaveFence, err = r.Fence.Enter(); err != nil {
-		return &decision{silent: true, after: time.Second}, nil
+		return &decision{silent: true, after: time.Second}, nil //nolint:nilerr // another leads, or will: nothing to tell anybody
 	}
 	return nil, nil
 }

@@ -76,11 +76,11 @@ func (j *journal) read(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return errForeignSecret
-	case int32(attempt) > j.attempt:
+	case attempt > int64(j.attempt):
 		return staleCache(j.order)
 	}
 	j.secret = &secret
-	if int32(attempt) < j.attempt {
+	if attempt < int64(j.attempt) {
 		return nil // about an attempt that is over: it will be replaced
 	}
 	iccid, err := activation.ParseICCID(string(secret.Data[v1alpha1.SecretKeyICCID]))

@@ -74,8 +74,6 @@ type decision struct {
 	silent bool
 	// event is set where somebody should hear of it.
 	event *orderEvent
-	// then is done once the status is written.
-	then step
 }
 
 // orderEvent is what an event says of an order.

@@ -186,8 +186,8 @@ func (r *OrderReconciler) beginAttempt(p *pass, source v1alpha1.VariantSource, f
 		Class: string(failed.Class), Message: cut(failed.Error()), EndTime: p.time(),
 	}
 	recordError(p, failed)
-	attempts := append(provisioning.Attempts, ended)
-	provisioning.Attempts = attempts[max(0, len(attempts)-keptAttempts):]
+	provisioning.Attempts = append(provisioning.Attempts, ended)
+	provisioning.Attempts = provisioning.Attempts[max(0, len(provisioning.Attempts)-keptAttempts):]
 	provisioning.Attempt++
 	provisioning.RequestID = requestID(p.order.UID, provisioning.Attempt)
 	provisioning.OperatorRef, provisioning.PlanID = source.OperatorRef, source.PlanID

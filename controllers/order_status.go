@@ -104,7 +104,7 @@ func (r *OrderReconciler) writeStatus(ctx context.Context, p *pass) error {
 		return nil
 	}
 	if err := r.Writer.Status().Update(ctx, p.order); err != nil {
-		return err //nolint:wrapcheck // the callers say what they were writing
+		return err
 	}
 	p.written = *p.order.Status.DeepCopy()
 	if r.AfterPass != nil {

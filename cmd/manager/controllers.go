@@ -15,7 +15,7 @@ import (
 func controllersRole(ctx context.Context, args []string) error {
 	config, err := manager.ReadConfig(args)
 	if err != nil {
-		return err //nolint:wrapcheck // it names the flag or the field
+		return err
 	}
 	ctrl.SetLogger(zap.New(zap.Level(zapLevel(config.LogLevel)), zap.JSONEncoder(rfc3339)))
 	restConfig, err := ctrl.GetConfig()
@@ -24,7 +24,7 @@ func controllersRole(ctx context.Context, args []string) error {
 	}
 	mgr, err := manager.New(ctx, restConfig, config, manager.Options{})
 	if err != nil {
-		return err //nolint:wrapcheck // it says what it was doing
+		return err
 	}
 	if err := mgr.Start(ctx); err != nil {
 		return fmt.Errorf("running the controllers: %w", err)

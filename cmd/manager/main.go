@@ -41,10 +41,10 @@ func run(args []string, out io.Writer) error {
 		return controllersRole(ctrl.SetupSignalHandler(), args[1:])
 	case "version":
 		_, err := fmt.Fprintln(out, version())
-		return err //nolint:wrapcheck // nothing to add
+		return err
 	case "help", "-h", "--help":
 		_, err := io.WriteString(out, usage)
-		return err //nolint:wrapcheck // nothing to add
+		return err
 	default:
 		return fmt.Errorf("unknown role %q; 'manager help' lists them", role)
 	}

@@ -29,7 +29,7 @@ type command struct {
 // run runs the command in a process group of its own. When ctx ends, so does the whole
 // group: the go command starts compilers, and the tools it runs, as children.
 func (c command) run(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...) //nolint:gosec // our own arguments.
+	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), c.env...)
 	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
@@ -54,13 +54,13 @@ const lockPoll = 250 * time.Millisecond
 // lock waits for an exclusive lock on a file, which the kernel gives up when its holder
 // dies. Whoever has to wait is told so once, through waiting.
 func lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // a path of our own.
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock file: %w", err)
 	}
 	told := false
 	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a descriptor is small.
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			// Closing gives up the lock. Nothing was written, so nothing can be lost.
 			return func() { _ = file.Close() }, nil

@@ -60,7 +60,7 @@ func plainProbe() *probe { return &probe{client: &http.Client{Timeout: probeTime
 
 // newProbe makes a probe for servers of a CA that want a client certificate.
 func newProbe(caFile, certFile, keyFile string) (*probe, error) {
-	ca, err := os.ReadFile(caFile) //nolint:gosec // in our own folder.
+	ca, err := os.ReadFile(caFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading the CA: %w", err)
 	}
@@ -113,17 +113,17 @@ func (c *cluster) lastWords(name string) string {
 
 // tail is the end of a file that may be long.
 func tail(path string) (text string, err error) {
-	file, err := os.Open(path) //nolint:gosec // in our own folder.
+	file, err := os.Open(path)
 	if err != nil {
-		return "", err //nolint:wrapcheck // it names the file.
+		return "", err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	info, err := file.Stat()
 	if err != nil {
-		return "", err //nolint:wrapcheck // it names the file.
+		return "", err
 	}
 	if _, err := file.Seek(max(0, info.Size()-maxTail), io.SeekStart); err != nil {
-		return "", err //nolint:wrapcheck // it names the file.
+		return "", err
 	}
 	content, err := io.ReadAll(io.LimitReader(file, maxTail))
 	return string(content), err

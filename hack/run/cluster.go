@@ -131,7 +131,7 @@ func (c *cluster) build(ctx context.Context) error {
 // in a process group of its own, so that Ctrl-C reaches it through ctx alone, with all that
 // it started.
 func (c *cluster) goCommand(ctx context.Context, dir string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // our own arguments.
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

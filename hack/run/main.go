@@ -41,7 +41,7 @@ func command(args []string, out io.Writer) error {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
 		}
-		return err //nolint:wrapcheck // the flag package says it all.
+		return err
 	}
 	s, err := readSettings(os.Getenv)
 	if err != nil {

@@ -61,7 +61,7 @@ func catches(pid int, signal syscall.Signal) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("reading the signals of process %d: %w", pid, err)
 		}
-		return mask&(1<<(uint(signal)-1)) != 0, nil //nolint:gosec // signals are small and positive.
+		return mask&(1<<(uint(signal)-1)) != 0, nil
 	}
 	return false, fmt.Errorf("process %d does not tell which signals it catches", pid)
 }

@@ -130,7 +130,7 @@ func sign(template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) (ke
 // are signed with, unless it is there: tokens outlive a restart.
 func ensureTokenKeys(folder string) error {
 	if _, err := os.Stat(filepath.Join(folder, "sa.pub")); !errors.Is(err, fs.ErrNotExist) {
-		return err //nolint:wrapcheck // nil, or an error that names the file.
+		return err
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -164,7 +164,7 @@ func parseCertificate(text []byte) (*x509.Certificate, error) {
 	if block == nil || block.Type != certificateBlock {
 		return nil, errors.New("it holds no certificate; remove the state with `make clean-run`")
 	}
-	return x509.ParseCertificate(block.Bytes) //nolint:wrapcheck // the caller says what it reads.
+	return x509.ParseCertificate(block.Bytes)
 }
 
 func parseKey(text []byte) (*ecdsa.PrivateKey, error) {
@@ -174,7 +174,7 @@ func parseKey(text []byte) (*ecdsa.PrivateKey, error) {
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what it reads.
+		return nil, err
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok {
@@ -184,11 +184,11 @@ func parseKey(text []byte) (*ecdsa.PrivateKey, error) {
 }
 
 func readPair(folder, name string) (keyPair, error) {
-	cert, err := os.ReadFile(filepath.Join(folder, name+".crt")) //nolint:gosec // in our own folder.
+	cert, err := os.ReadFile(filepath.Join(folder, name+".crt"))
 	if err != nil {
-		return keyPair{}, err //nolint:wrapcheck // it names the file.
+		return keyPair{}, err
 	}
-	key, err := os.ReadFile(filepath.Join(folder, name+".key")) //nolint:gosec // in our own folder.
+	key, err := os.ReadFile(filepath.Join(folder, name+".key"))
 	return keyPair{cert: cert, key: key}, err
 }
 

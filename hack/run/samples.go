@@ -58,26 +58,26 @@ func simulatedOperator(object *unstructured.Unstructured) (*connection, error) {
 	}
 	block, found, err := unstructured.NestedMap(object.Object, "spec", "es2plus")
 	if err != nil || !found {
-		return nil, err //nolint:wrapcheck // the caller names the sample.
+		return nil, err
 	}
 	text, _, err := unstructured.NestedString(block, "url")
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller names the sample.
+		return nil, err
 	}
 	address, err := url.Parse(text)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller names the sample.
+		return nil, err
 	}
 	if name := address.Hostname(); name != host && name != "localhost" {
 		return nil, nil //nolint:nilnil // somebody else's SM-DP+.
 	}
 	requester, _, err := unstructured.NestedString(block, "functionRequesterIdentifier")
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller names the sample.
+		return nil, err
 	}
 	secret, _, err := unstructured.NestedString(block, "tlsSecretRef", "name")
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller names the sample.
+		return nil, err
 	}
 	return &connection{operator: object, url: address, requester: requester, secret: secret}, nil
 }

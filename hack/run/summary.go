@@ -50,8 +50,8 @@ Logs and PIDs are in %s. In another terminal, type:
   kubectl get esim -A
   kubectl -n acme get secret trip-to-tokyo-activation -o jsonpath='{.data.activation-code}' | base64 -d
 
-No kube-controller-manager runs here: a deleted namespace stays Terminating, the Secret of a deleted
-order stays, and the roles admin, edit and view are empty. Ctrl-C ends everything; the state stays.
+No kube-controller-manager runs here: a deleted namespace stays Terminating, and the roles admin, edit
+and view are empty. Ctrl-C ends everything; the state stays.
 `,
 		s.address(etcdPort), s.address(apiServerPort), s.address(es2plusPort), s.address(controlPort),
 		s.address(healthPort), s.address(metricsPort), s.shown(s.Dir), s.shown(s.file("env")))

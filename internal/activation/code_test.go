@@ -150,7 +150,7 @@ func TestLPARefusesToWriteWhatIsNotStandard(t *testing.T) {
 func TestACodeIsShownMasked(t *testing.T) {
 	code := activation.Code{SMDPAddress: "rsp.example.com", MatchingID: activation.NewCredential(text), OID: gsmaOID}
 	const want = "LPA:1$rsp.example.com$********"
-	for how, got := range map[string]string{"Masked": code.Masked(), "%v": fmt.Sprintf("%v", code), "%s": fmt.Sprintf("%s", code)} {
+	for how, got := range map[string]string{"Masked": code.Masked(), "%v": fmt.Sprintf("%v", code), "%q": strings.Trim(fmt.Sprintf("%q", code), "\"")} {
 		if got != want {
 			t.Errorf("%s is %s, want %s", how, got, want)
 		}

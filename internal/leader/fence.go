@@ -82,7 +82,7 @@ func (f *Fence) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []
 		f.holder = record.HolderIdentity
 		f.mu.Unlock()
 	}
-	return record, raw, err //nolint:wrapcheck // the lock's own errors are what the elector expects
+	return record, raw, err
 }
 
 // Create takes a lease that nobody had yet.
@@ -100,7 +100,7 @@ func (f *Fence) Update(ctx context.Context, record resourcelock.LeaderElectionRe
 	if err := f.drain(ctx); err != nil {
 		return err
 	}
-	return f.Interface.Update(ctx, record) //nolint:wrapcheck // as above
+	return f.Interface.Update(ctx, record)
 }
 
 // renew notes the time before the renewal leaves, on the monotonic clock: the lease lasts at

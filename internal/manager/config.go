@@ -66,7 +66,7 @@ func (b Breaker) connections() connections.Config {
 
 // DefaultConfig is what holds where neither file nor flags say anything.
 func DefaultConfig() Config {
-	seconds := func(n time.Duration) metav1.Duration { return metav1.Duration{Duration: n * time.Second} }
+	seconds := func(n int) metav1.Duration { return metav1.Duration{Duration: time.Duration(n) * time.Second} }
 	breaker := connections.DefaultConfig
 	return Config{
 		Namespace: "esim-system",
@@ -102,7 +102,7 @@ func ReadConfig(args []string) (Config, error) {
 	elect := flags.String("leader-elect", "", "`true or false`: take part in the leader election (default true)")
 	level := flags.String("log-level", "", "`level`: debug, info or error (default info)")
 	if err := flags.Parse(args); err != nil {
-		return config, err //nolint:wrapcheck // the flag package names the flag
+		return config, err
 	}
 	if flags.NArg() > 0 {
 		return config, fmt.Errorf("unexpected argument %q", flags.Arg(0))

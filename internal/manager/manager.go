@@ -185,7 +185,7 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 		SetupWithManager(ctx context.Context, mgr ctrl.Manager) error
 	}{orders, operators, products} {
 		if err := controller.SetupWithManager(ctx, p.mgr); err != nil {
-			return err //nolint:wrapcheck // it says what it was doing
+			return err
 		}
 	}
 	return nil

@@ -32,11 +32,11 @@ const (
 )
 
 var (
-	// ErrInstalled: too late to give back, the profile is on a device.
+	// ErrInstalled says that it is too late to give back: the profile is on a device.
 	ErrInstalled = errors.New("the profile is already on a device")
-	// ErrNotOurs: the operator knows the profile with another EID or matching ID.
+	// ErrNotOurs says that the operator knows the profile with another EID or matching ID.
 	ErrNotOurs = errors.New("the operator knows the profile with another EID or matching ID")
-	// ErrJournalRefused: the journal was not and will not be written.
+	// ErrJournalRefused says that the journal was not and will not be written.
 	ErrJournalRefused = errors.New("the activation Secret cannot be written")
 )
 

@@ -70,7 +70,8 @@ func (r *registry) execute(c call, entry LedgerEntry, b Behaviour) (any, LedgerE
 		if earlier, ok := r.replays.find(key); ok {
 			entry = earlier.entry.replayedAs(entry)
 			entry.Sequence = r.ledger.last + 1
-			return earlier.answer, entry, r.commit(change{entry: &entry})
+			err := r.commit(change{entry: &entry})
+			return earlier.answer, entry, err
 		}
 	}
 	d, err := r.decide(c, b)

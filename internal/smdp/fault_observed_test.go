@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/es2plus"
 )
 
@@ -370,7 +369,7 @@ func TestADroppedAnswerStandsInTheLedger(t *testing.T) {
 	if len(entries) != 1 || len(profiles) != 1 {
 		t.Fatalf("%d calls and %d profiles, want one each", len(entries), len(profiles))
 	}
-	if !activation.ICCID(entries[0].ICCID).LuhnValid() {
+	if !entries[0].ICCID.LuhnValid() {
 		t.Errorf("ICCID %s fails Luhn", entries[0].ICCID)
 	}
 	want := LedgerEntry{

@@ -261,7 +261,7 @@ func mustJSON(t *rapid.T, v any) []byte {
 
 func TestTheStateMachineBehavesLikeItsModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
+		dir, err := os.MkdirTemp(t.TempDir(), "") //nolint:usetesting // one folder a run, under the test's own
 		if err != nil {
 			rt.Fatal(err)
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// DefaultICCIDPrefix: 89 telecommunications, 47 Norway, then an issuer's number.
+	// DefaultICCIDPrefix is 89 telecommunications, 47 Norway, then an issuer's number.
 	DefaultICCIDPrefix = "8947010"
 	// defaultLedgerLimit is some 60 MB of entries.
 	defaultLedgerLimit = 250_000

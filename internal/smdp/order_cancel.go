@@ -62,7 +62,7 @@ func (o *cancelOrder) fits(p profile, b Behaviour) *refusal {
 	switch {
 	case o.EID != "" && activation.EID(o.EID) != p.eid:
 		return &refuseCancelOtherEID
-	case o.MatchingID != "" && !(p.hasMatchingID && p.matchingID.Equal(activation.NewCredential(o.MatchingID))):
+	case o.MatchingID != "" && (!p.hasMatchingID || !p.matchingID.Equal(activation.NewCredential(o.MatchingID))):
 		return &refuseOtherMatchingID
 	case o.MatchingID == "" && b.CancelNeedsMatchingID && !p.matchingID.Empty():
 		return &refuseNoMatchingID

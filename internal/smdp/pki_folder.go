@@ -107,9 +107,9 @@ func (p *PKI) valid(c *x509.Certificate) bool {
 
 // pair is what the folder holds under the name, if it is whole and good; else a new one, which
 // is written. A nil folder holds nothing.
-func (f *pkiFolder) pair(name string, make func() (pemPair, error), good func(*x509.Certificate) bool) (pemPair, error) {
+func (f *pkiFolder) pair(name string, fresh func() (pemPair, error), good func(*x509.Certificate) bool) (pemPair, error) {
 	if f == nil {
-		return make()
+		return fresh()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,7 +125,7 @@ func (f *pkiFolder) pair(name string, make func() (pemPair, error), good func(*x
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return pemPair{}, fmt.Errorf("read the PKI: %w", err)
 	}
-	if pair, err = make(); err != nil {
+	if pair, err = fresh(); err != nil {
 		return pemPair{}, err
 	}
 	return pair, f.writePair(name, pair)

@@ -77,9 +77,9 @@ func (p profile) forgetOrder(state State) profile {
 }
 
 var (
-	// ErrUnknownProfile: no profile has this ICCID.
+	// ErrUnknownProfile says: no profile has this ICCID.
 	ErrUnknownProfile = errors.New("no profile has this ICCID")
-	// ErrWrongState: the profile is not in a state in which that can happen.
+	// ErrWrongState says: the profile is not in a state in which that can happen.
 	ErrWrongState = errors.New("the profile is not in a state in which that can happen")
 )
 

@@ -207,7 +207,8 @@ func (r *registry) onDevice(iccid activation.ICCID, steps ...deviceStep) (profil
 			return profile{}, err
 		}
 	}
-	return p, r.commit(change{profile: &p})
+	err := r.commit(change{profile: &p})
+	return p, err
 }
 
 // closeJournal writes what is to be written. Nothing can be changed afterwards.

@@ -26,7 +26,7 @@ const (
 	AuditRequestResponse AuditLevel = "RequestResponse"
 )
 
-// ErrNoAudit: the environment was started without an audit log.
+// ErrNoAudit says: the environment was started without an audit log.
 var ErrNoAudit = errors.New("the control plane keeps no audit log: set testenv.Options.Audit")
 
 // AuditEvent is one request that the API server has answered.

@@ -90,7 +90,7 @@ func (e *Environment) start(ctx context.Context, o Options) (err error) {
 	if e.keeper, err = startKeeper(e.dir); err != nil {
 		return err
 	}
-	if err = e.startControlPlane(o); err != nil {
+	if err := e.startControlPlane(o); err != nil {
 		return err
 	}
 	if e.Scheme == nil {

@@ -89,7 +89,7 @@ func Open(ctx context.Context, admin client.Client, name string, o Options) (*Sh
 }
 
 // Close ends the SM-DP+. What the API server knows stays.
-func (s *Shop) Close() error { return s.SMDP.Close() } //nolint:wrapcheck // nothing to add
+func (s *Shop) Close() error { return s.SMDP.Close() }
 
 // Credentials is the Secret with the client certificate for the SM-DP+.
 func (s *Shop) Credentials() *corev1.Secret {

@@ -245,7 +245,7 @@ func stops(points int) []stop {
 	if everywhere {
 		return all
 	}
-	random := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), uint64(points))) //nolint:gosec // a seeded sample
+	random := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), uint64(points)))
 	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all[:min(sampled, len(all))]
 }

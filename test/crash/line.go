@@ -152,7 +152,7 @@ func (l *line) transport(inner http.RoundTripper) http.RoundTripper {
 		var response *http.Response
 		function := request.URL.Path[strings.LastIndex(request.URL.Path, "/")+1:]
 		err := l.pass("call "+function, func() (err error) {
-			response, err = inner.RoundTrip(request)
+			response, err = inner.RoundTrip(request) //nolint:bodyclose // the driver closes it
 			return err
 		})
 		if err != nil && response != nil {

@@ -91,7 +91,7 @@ func (w *world) events() {
 	}
 }
 
-// explore calls run with every sequence of choices of which at most most are not 0, and
+// explore calls run with every sequence of choices of which no more than most are not 0, and
 // reports the shortest log of each violation.
 func explore(most int, run func(choose func(n int) int) (violations, log []string), report func(string, ...any)) (runs int) {
 	shortest := map[string][]string{}
@@ -171,7 +171,7 @@ func TestTwoManagersOnOneOrderBuyOnce(t *testing.T) {
 // race runs two managers. Only one of them runs at a time: each waits for its turn before
 // each call. The second stops after three passes, so that the first is alone in the end.
 func race(w *world, seed uint64) {
-	random := rand.New(rand.NewPCG(seed, 42)) //nolint:gosec // a schedule that can be repeated
+	random := rand.New(rand.NewPCG(seed, 42))
 	budget := random.IntN(4)
 	turns := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
 	yields := make(chan bool)

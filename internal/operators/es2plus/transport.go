@@ -136,7 +136,7 @@ func (t *httpTransport) exchange(ctx context.Context, path string, request []byt
 	call.Header.Set(es2plus.HeaderAdminProtocol, es2plus.AdminProtocol(t.version))
 	call.Header.Set("User-Agent", "esim-operator")
 
-	answer, err := t.carrier.RoundTrip(call)
+	answer, err := t.carrier.RoundTrip(call) //nolint:bodyclose // read closes it
 	if err != nil {
 		return failed(err, used)
 	}

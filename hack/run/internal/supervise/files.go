@@ -27,7 +27,7 @@ func openLog(path string) (*os.File, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("looking at the log: %w", err)
 	}
-	log, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600) //nolint:gosec // in our own folder.
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the log: %w", err)
 	}
@@ -53,7 +53,7 @@ func WriteFile(path string, content []byte) error {
 
 // readPID reads a PID file. One that holds no PID is an error.
 func readPID(path string) (int, error) {
-	content, err := os.ReadFile(path) //nolint:gosec // in our own folder.
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return 0, fmt.Errorf("reading a PID file: %w", err)
 	}

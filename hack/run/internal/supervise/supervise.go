@@ -132,7 +132,7 @@ func (s *Supervisor) end(k *kept, cmd *exec.Cmd, ended <-chan error) {
 		s.sayf("asking %s to end: %v", k.process.Name, err)
 	}
 	select {
-	case <-ended:
+	case <-ended: //nolint:errcheck // it was asked to end: how it did is in its log
 		return
 	case <-time.After(k.process.StopTimeout):
 		s.sayf("%s does not end within %s; ending it by force", k.process.Name, k.process.StopTimeout)
@@ -141,7 +141,7 @@ func (s *Supervisor) end(k *kept, cmd *exec.Cmd, ended <-chan error) {
 	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.sayf("ending %s by force: %v", k.process.Name, err)
 	}
-	<-ended
+	<-ended //nolint:errcheck // as above
 }
 
 // Stop ends all processes, the last one started first, each before the next. When ctx ends,

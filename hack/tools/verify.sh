@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Fails where what is generated, go.mod, the manifests or PROJECT are not what they should be.
+# It works on a copy, so that a check never changes what it checks.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+root=$PWD
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+say() { printf 'verify: %s\n' "$*"; }
+fail() { printf 'verify: %s\n' "$*" >&2; exit 1; }
+
+say 'generated code and manifests'
+git ls-files -z --cached --others --exclude-standard | xargs -0 -r tar -cf - --ignore-failed-read 2>/dev/null | tar -xf - -C "$copy"
+make -C "$copy" --no-print-directory generate manifests >/dev/null
+for path in api config; do
+  diff -ru "$root/$path" "$copy/$path" || fail "$path is not what \`make generate manifests\` makes of the sources"
+done
+
+say 'gofmt'
+unformatted=$(git ls-files -z '*.go' | xargs -0 gofmt -l)
+[ -z "$unformatted" ] || fail "not formatted; run \`make fmt\`: $unformatted"
+
+say 'go.mod and go.sum'
+for module in . hack/controlplane hack/tools; do
+  (cd "$module" && go mod tidy -diff) || fail "$module/go.mod or go.sum is not tidy"
+done
+
+say 'manifests render'
+assets=$(go run -C hack/controlplane .)
+for folder in config/*/; do
+  [ -e "$folder/kustomization.yaml" ] || continue
+  "$assets/kubectl" kustomize "$folder" >/dev/null || fail "$folder does not render"
+done
+
+say 'kubebuilder reads PROJECT'
+# `edit` loads PROJECT, checks it, and writes it again: in the copy, where nothing is lost.
+(cd "$copy" && go tool -modfile="$root/hack/tools/go.mod" kubebuilder edit --multigroup=false >/dev/null) || fail 'kubebuilder cannot read PROJECT'
+
+say 'all is as it should be'

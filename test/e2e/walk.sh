@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Walks through the README against `make run`, on ports and in a folder of its own, the way a
+# newcomer would; then kills what a cluster would start again, and ends everything.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+folder=$(mktemp -d)
+export RUN_DIR=$folder/run
+offset=${E2E_PORT_OFFSET:-22000}
+export RUN_ETCD_PORT=$((offset + 2379)) RUN_ETCD_PEER_PORT=$((offset + 2380)) RUN_APISERVER_PORT=$((offset + 6443)) \
+  RUN_SMDP_PORT=$((offset + 8443)) RUN_SMDP_CONTROL_PORT=$((offset + 8444)) \
+  RUN_METRICS_PORT=$((offset + 8080)) RUN_HEALTH_PORT=$((offset + 8081))
+
+passed=0 supervisor=''
+say() { printf 'e2e: %s\n' "$*"; }
+ok() { passed=$((passed + 1)); say "ok: $*"; }
+fail() {
+  say "FAILED: $*" >&2
+  tail -n 40 "$folder/make-run.log" "$folder"/second.log "$RUN_DIR"/manager.log >&2 2>/dev/null || true
+  exit 1
+}
+finish() {
+  if [ -n "$supervisor" ] && kill -0 "$supervisor" 2>/dev/null; then
+    kill -TERM "$supervisor" || true
+    wait "$supervisor" || true
+  fi
+  rm -rf "$folder"
+}
+trap finish EXIT
+
+# until_true SECONDS WHAT COMMAND...: tries the command until it succeeds.
+until_true() {
+  local last=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$last" ] || fail "$what"
+    sleep 0.2
+  done
+}
+
+pids() { cat "$RUN_DIR"/{etcd,kube-apiserver,smdp-simulator,manager}.pid; }
+alive() { local pid; for pid in "$@"; do kill -0 "$pid" 2>/dev/null && return 0; done; return 1; }
+phase() { kubectl -n acme get esimorder "$1" -o jsonpath='{.status.phase}'; }
+is() { [ "$(phase "$1")" = "$2" ]; }
+released() { curl -fsS "$SMDP_CONTROL/summary" | grep -A8 '"profiles"' | sed -n 's/.*"Released": *\([0-9]*\).*/\1/p' | head -n 1; }
+order() { # NAME VARIANT
+  printf '{"apiVersion":"esim.telco.dev/v1alpha1","kind":"EsimOrder","metadata":{"name":"%s","namespace":"acme"},"spec":{"productRef":{"name":"japan"},"variant":"%s"}}' "$1" "$2" | kubectl apply -f - >/dev/null
+}
+
+say 'make run'
+make --no-print-directory run >"$folder/make-run.log" 2>&1 &
+supervisor=$!
+last=$((SECONDS + 1500))
+until [ -e "$RUN_DIR/ready" ]; do
+  kill -0 "$supervisor" 2>/dev/null || fail 'make run ended before it was ready'
+  [ "$SECONDS" -lt "$last" ] || fail 'make run was not ready in time'
+  sleep 0.5
+done
+ok 'make run is ready'
+mapfile -t first < <(pids)
+
+# shellcheck disable=SC1091
+. "$RUN_DIR/env"
+kubectl -n acme apply -f config/samples/order.yaml
+kubectl -n acme wait --for=condition=Ready esimorder/trip-to-tokyo --timeout=30s
+kubectl get esim -A
+ok 'an order is applied and Ready'
+code=$(kubectl -n acme get secret trip-to-tokyo-activation -o jsonpath='{.data.activation-code}' | base64 -d)
+# The code is a credential: its form is checked, and it is not printed.
+[[ $code =~ ^LPA:1\$rsp\.example\.com\$[0-9A-Z]{20,}$ ]] || fail 'the activation code does not look like one'
+ok 'its activation code is in its Secret'
+kubectl get esim -A -o yaml | grep -qF "${code##*\$}" && fail 'the matching ID shows in the order'
+grep -qF "${code##*\$}" "$RUN_DIR"/*.log && fail 'the matching ID is in a log'
+ok 'it is nowhere else'
+
+curl -fsS -X PUT "$SMDP_CONTROL/stock/JP-3GB-15D" -d '{"available": 0}' >/dev/null
+order patient 3gb-15d
+until_true 30 'an order without stock is not PENDING OutOfStock' \
+  sh -c 'kubectl -n acme get esimorder patient -o jsonpath="{.status.conditions[?(@.type==\"Ready\")].reason}" | grep -qx OutOfStock'
+ok 'an order without stock waits and says so'
+
+curl -fsS -X POST "$SMDP_CONTROL/faults" -d '{"kind": "drop-answer", "function": "ConfirmOrder", "times": 1}' >/dev/null
+order lost-answer 1gb-7d
+until_true 30 'an order whose answer was lost is not DELIVERED' is lost-answer DELIVERED
+[ "$(released)" = 2 ] || fail "two orders are delivered, and $(released) profiles are Released"
+ok 'a lost answer costs nobody a second profile'
+
+manager=$(cat "$RUN_DIR/manager.pid")
+kill -KILL "$manager"
+until_true 30 'the killed manager was not started again' sh -c "[ -s '$RUN_DIR/manager.pid' ] && [ \"\$(cat '$RUN_DIR/manager.pid')\" != $manager ]"
+order after-kill 1gb-7d
+until_true 60 'the restarted manager delivers nothing' is after-kill DELIVERED
+ok 'a manager that is killed is started again, and goes on'
+
+simulator=$(cat "$RUN_DIR/smdp-simulator.pid")
+kill -KILL "$simulator"
+until_true 30 'the killed simulator was not started again' sh -c "[ -s '$RUN_DIR/smdp-simulator.pid' ] && [ \"\$(cat '$RUN_DIR/smdp-simulator.pid')\" != $simulator ]"
+order after-outage 1gb-7d
+until_true 60 'the restarted simulator sells nothing' is after-outage DELIVERED
+ok 'so is the simulator, with its profiles'
+
+kubectl -n acme delete esimorder trip-to-tokyo --timeout=30s >/dev/null
+kubectl -n acme get secret trip-to-tokyo-activation >/dev/null 2>&1 && fail 'the Secret of a deleted order is still there'
+ok 'deleting an order removes its Secret'
+
+if make --no-print-directory run >"$folder/second.log" 2>&1; then fail 'a second make run was let in'; fi
+ok 'a second make run is refused'
+
+mapfile -t all < <(pids)
+# SIGTERM: what a script starts in the background ignores SIGINT.
+kill -TERM "$supervisor"
+wait "$supervisor" || fail 'make run did not end well'
+supervisor=''
+alive "${first[@]}" "${all[@]}" && fail 'a process was left behind'
+[ ! -e "$RUN_DIR/ready" ] || fail '.run/ready is still there'
+ok 'SIGTERM ends every process'
+printf '%d passed, 0 failed\n' "$passed"
