@@ -250,10 +250,28 @@ func stops(points int) []stop {
 	return all[:min(sampled, len(all))]
 }
 
+// unannounced are the CancelOrder calls that no status write came before: another worker could
+// deliver what they cancel.
+func unannounced(points []string) (found []int) {
+	announced := false
+	for i, point := range points {
+		switch {
+		case point == "update v1alpha1.esimorder/status":
+			announced = true
+		case point == "call cancelOrder" && !announced:
+			found = append(found, i)
+		case strings.HasPrefix(point, "call ") && point != "call cancelOrder":
+			announced = false
+		}
+	}
+	return found
+}
+
 var _ = Describe("A manager that is stopped", func() {
 	for _, s := range scenarios() {
 		It(fmt.Sprintf("at any point of an order that is %s leaves the rest to the next one", s.name), func(ctx SpecContext) {
 			undisturbed := play(ctx, s, 0, before)
+			Expect(unannounced(undisturbed.points)).To(BeEmpty(), "CancelOrder left before the order said that it is being closed")
 			tried := stops(len(undisturbed.points))
 			reached := 0
 			for _, stop := range tried {
