@@ -69,6 +69,14 @@ func (sc *scene) reach(state State) {
 	}
 }
 
+// reachAnew reaches the state with another profile than before, whose matching ID is free.
+func (sc *scene) reachAnew(state State) {
+	sc.t.Helper()
+	// An installed profile keeps its matching ID, so the next one is another operator's.
+	sc.mine = client(sc.t, sc.s, "OPERATOR-FOR-"+string(state)+sc.iccid)
+	sc.reach(state)
+}
+
 const done = string(es2plus.ExecutedSuccess)
 
 // TestEachFunctionInEachState is the state machine: what each function answers in each state,
