@@ -53,7 +53,7 @@ func (f *finder) find(ctx context.Context) (string, error) {
 		return done, err
 	}
 
-	if err := os.MkdirAll(f.cache, 0o755); err != nil {
+	if err := os.MkdirAll(f.cache, 0o755); err != nil { //nolint:gosec // it holds nothing secret.
 		return "", fmt.Errorf("making the cache folder: %w", err)
 	}
 	unlock, err := lock(ctx, filepath.Join(f.cache, f.key+".lock"), func() {
@@ -122,7 +122,7 @@ func (f *finder) makeFrom(ctx context.Context, s source) (err error) {
 	case missing != "":
 		return fmt.Errorf("%s is missing from the result", missing)
 	}
-	if err := os.Chmod(building, 0o755); err != nil {
+	if err := os.Chmod(building, 0o755); err != nil { //nolint:gosec // MkdirTemp's is private.
 		return fmt.Errorf("opening the folder of the binaries: %w", err)
 	}
 	place := filepath.Join(f.cache, f.key)
@@ -174,7 +174,7 @@ func removeAll(root string) error {
 		if err != nil || !entry.IsDir() {
 			return err
 		}
-		return os.Chmod(path, 0o700)
+		return os.Chmod(path, 0o700) //nolint:gosec // about to be removed.
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("unsealing %s: %w", root, err)

@@ -22,7 +22,7 @@ import (
 func main() {
 	folder := flag.String("C", ".", "`folder` of this module, hack/controlplane")
 	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(),
+		_, _ = fmt.Fprintf(flag.CommandLine.Output(), // nobody could be told that it failed
 			"Prints the folder of etcd, kube-apiserver and kubectl, after making them where needed.\n\nFlags:\n")
 		flag.PrintDefaults()
 	}
