@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -168,4 +170,37 @@ func (p *peer) success(f es2plus.Function, fields map[string]any) reply {
 func (p *peer) order(profileType string) string {
 	p.t.Helper()
 	return p.success(es2plus.DownloadOrder, map[string]any{"profileType": profileType}).ICCID
+}
+
+// tlsConfig of the client, to change before its first call.
+func (p *peer) tlsConfig() *tls.Config {
+	p.t.Helper()
+	transport, ok := p.http.Transport.(*http.Transport)
+	if !ok {
+		p.t.Fatalf("the transport is a %T", p.http.Transport)
+	}
+	return transport.TLSClientConfig
+}
+
+// syncBuffer is a log that many write to.
+type syncBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// logger that tells everything.
+func (b *syncBuffer) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

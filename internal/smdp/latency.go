@@ -10,8 +10,11 @@ import (
 	"github.com/telcodev/esim-operator/internal/es2plus"
 )
 
-// z99 is the 99th percentile of the standard normal distribution.
-const z99 = 2.3263478740408408
+const (
+	// z99 is the 99th percentile of the standard normal distribution.
+	z99            = 2.3263478740408408
+	longestLatency = 24 * time.Hour
+)
 
 // Latency is how long a call takes before it is executed. A client that gives up meanwhile
 // does not stop it: what was asked for is done, as at a real SM-DP+. The zero value is none.
@@ -28,6 +31,9 @@ type Latency struct {
 func (l Latency) check() error {
 	if l.Fixed < 0 || l.Min < 0 {
 		return errors.New("latency: no value may be negative")
+	}
+	if max(l.Fixed, l.Min, l.Mean, l.P99) > longestLatency {
+		return fmt.Errorf("latency: no value may be longer than %v", longestLatency)
 	}
 	if l.Fixed > 0 && (l.Min != 0 || l.Mean != 0 || l.P99 != 0) {
 		return errors.New("latency: set either fixed, or min, mean and p99")

@@ -73,6 +73,7 @@ func TestALatencyThatCannotBeIsRefused(t *testing.T) {
 		of    []es2plus.Function
 	}{
 		{"negative", Latency{Fixed: -1}, nil},
+		{"longer", Latency{Fixed: 25 * time.Hour}, nil},
 		{"either", Latency{Fixed: 1, Mean: 2}, nil},
 		{"min < mean", Latency{Min: 5, Mean: 5, P99: 6}, nil},
 		{"min < mean", Latency{Mean: 5, P99: 4}, nil},
