@@ -21,7 +21,8 @@ const reasonOperatorUnavailable = "WaitingForOperator"
 // woken when it can: no worker waits.
 func (r *OrderReconciler) enter(ctx context.Context, p *pass) (*decision, error) {
 	if waitsForPerson(p.order) && p.order.Annotations[v1alpha1.ResolveAnnotation] != v1alpha1.ResolveNotBought {
-		return &decision{silent: true}, nil
+		// Not for ever: the cache may be old, and the person's answer taken already.
+		return &decision{silent: true, after: r.Pace.Waiting.Duration}, nil
 	}
 	connection := r.Connections.For(p.source.OperatorRef.Name)
 	provisioning := p.provisioning()

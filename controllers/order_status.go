@@ -78,7 +78,7 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 		setPending(p, d.reason, d.message)
 		result.RequeueAfter = max(result.RequeueAfter, time.Millisecond)
 		if d.reason == reasonNeedsPerson {
-			result.RequeueAfter = 0
+			result.RequeueAfter = r.Pace.Waiting.Duration
 		}
 	}
 	setException(p, d.condition, d.reason, d.message)

@@ -171,8 +171,8 @@ type EsimOrderSpec struct {
 	NotificationEmail string `json:"notificationEmail,omitempty"`
 
 	// cancel asks for the order to be undone: given back at the operator and
-	// refunded. It cannot be taken back. This version of the manager does not act on it yet:
-	// to give up an order that is PENDING, delete it.
+	// refunded. It cannot be taken back. This version of the manager does not act
+	// on it yet: to give up an order that is PENDING, delete it.
 	// +optional
 	Cancel bool `json:"cancel,omitempty"`
 }
