@@ -22,7 +22,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/es2plus"
 	"github.com/telcodev/esim-operator/internal/manager"
+	"github.com/telcodev/esim-operator/internal/smdp"
 	"github.com/telcodev/esim-operator/internal/testenv"
 	"github.com/telcodev/esim-operator/internal/testshop"
 )
@@ -166,6 +168,24 @@ var _ = Describe("Two managers", func() {
 		Eventually(holder).WithContext(ctx).WithTimeout(5 * time.Second).ShouldNot(Or(BeEmpty(), Equal(first)))
 		delivered("by-the-standby")
 		Expect(shop.Bought()).To(Equal(2))
+	})
+})
+
+var _ = Describe("A manager that is told to stop", func() {
+	It("lets the calls in flight end, and records what they did", func(ctx SpecContext) {
+		shop, err := testshop.Open(ctx, env.Client, "stopping", testshop.Options{})
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(func() error { return shop.Close() })
+		hold := smdp.Fault{Kind: smdp.FaultDelay, Delay: time.Second, Function: es2plus.ConfirmOrder}
+		Expect(shop.SMDP.Inject(hold)).To(Succeed())
+		stop := start(unelected())
+		_, err = shop.Order(ctx, "in-flight")
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() int { return len(shop.SMDP.Ledger()) }).WithContext(ctx).Should(Equal(1), "DownloadOrder is answered, ConfirmOrder on its way")
+		stop()
+		order, err := shop.Find(ctx, "in-flight")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(order.Status.Phase).To(Equal(v1alpha1.PhaseDelivered))
 	})
 })
 
