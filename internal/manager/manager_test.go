@@ -110,7 +110,7 @@ var _ = Describe("The manager's metrics", func() {
 			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: testenv.SystemNamespace, Name: "scraper"}},
 		})).To(Succeed())
 		Eventually(code("")).WithContext(ctx).Should(Equal(http.StatusUnauthorized))
-		Expect(code(nobody)()).To(Equal(http.StatusForbidden))
+		Eventually(code(nobody)).WithContext(ctx).Should(Equal(http.StatusForbidden))
 		Eventually(code(scraper)).WithContext(ctx).Should(Equal(http.StatusOK))
 		_, body := get(scraper)
 		Expect(body).To(ContainSubstring("workqueue_depth"))
