@@ -73,6 +73,9 @@ kubectl get esim -A -o yaml | grep -qF "${code##*\$}" && fail 'the matching ID s
 grep -qF "${code##*\$}" "$RUN_DIR"/*.log && fail 'the matching ID is in a log'
 ok 'it is nowhere else'
 
+kubectl apply --dry-run=server -k config/default >/dev/null || fail 'config/default is refused by the API server'
+ok 'config/default is accepted by the API server'
+
 curl -fsS -X PUT "$SMDP_CONTROL/stock/JP-3GB-15D" -d '{"available": 0}' >/dev/null
 order patient 3gb-15d
 until_true 30 'an order without stock is not PENDING OutOfStock' \
