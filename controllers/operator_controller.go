@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -53,7 +52,7 @@ type OperatorReconciler struct {
 
 	mu    sync.Mutex
 	made  map[string]madeFrom
-	queue workqueue.TypedRateLimitingInterface[ctrl.Request]
+	queue wakeQueue
 }
 
 // DefaultProbeInterval is how often an operator is probed.
@@ -211,9 +210,7 @@ func (r *OperatorReconciler) writeStatus(ctx context.Context, operator *v1alpha1
 
 // wake has an operator looked at again: its connection's state changed.
 func (r *OperatorReconciler) wake(operator string) {
-	if r.queue != nil {
-		r.queue.Add(ctrl.Request{NamespacedName: types.NamespacedName{Name: operator}})
-	}
+	r.queue.add(types.NamespacedName{Name: operator})
 }
 
 // errNoDriver: the spec names a driver that this version of the manager does not have.

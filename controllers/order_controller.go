@@ -5,9 +5,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -62,7 +60,7 @@ type OrderReconciler struct {
 
 	unwritten unwrittenProfiles
 	addresses learnedAddresses
-	queue     workqueue.TypedRateLimitingInterface[ctrl.Request]
+	queue     wakeQueue
 }
 
 // step is a part of the pipeline. It returns what it decided; nil goes on to the next step.
@@ -122,10 +120,3 @@ func (r *OrderReconciler) stopped(ctx context.Context, p *pass, err error) (ctrl
 
 // conflictDelay lets the cache catch up with what was written.
 const conflictDelay = 50 * time.Millisecond
-
-// wakeOrder puts an order that waited for its operator back into the queue.
-func (r *OrderReconciler) wakeOrder(order types.NamespacedName) {
-	if r.queue != nil {
-		r.queue.Add(ctrl.Request{NamespacedName: order})
-	}
-}

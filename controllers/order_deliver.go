@@ -78,7 +78,14 @@ func (r *OrderReconciler) operator(ctx context.Context, name string) (*v1alpha1.
 // them: ahead of the cache, and written once for all orders that learn one together.
 type learnedAddresses struct {
 	mu         sync.Mutex
-	byOperator map[types.UID]string
+	byOperator map[types.UID]learnedAddress
+}
+
+// learnedAddress counts under one generation of the EsimOperator's spec only: another one may
+// name another SM-DP+.
+type learnedAddress struct {
+	address    string
+	generation int64
 }
 
 // known is the address for an activation code whose ConfirmOrder answer was lost: what the
@@ -87,9 +94,9 @@ func (l *learnedAddresses) known(operator *v1alpha1.EsimOperator) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.byOperator[operator.UID] != "":
-		return l.byOperator[operator.UID]
-	case operator.Status.SMDPAddress != "":
+	case l.byOperator[operator.UID].generation == operator.Generation:
+		return l.byOperator[operator.UID].address
+	case operator.Status.SMDPAddressGeneration == operator.Generation:
 		return operator.Status.SMDPAddress
 	case operator.Spec.ES2Plus != nil:
 		return operator.Spec.ES2Plus.SMDPAddress
@@ -106,12 +113,13 @@ func (l *learnedAddresses) learn(ctx context.Context, r *OrderReconciler, operat
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.byOperator[operator.UID] == address {
+	learned := learnedAddress{address, operator.Generation}
+	if l.byOperator[operator.UID] == learned {
 		return nil
 	}
 	for {
 		operator = operator.DeepCopy()
-		operator.Status.SMDPAddress = address
+		operator.Status.SMDPAddress, operator.Status.SMDPAddressGeneration = learned.address, learned.generation
 		err := r.Writer.Status().Update(ctx, operator)
 		if apierrors.IsConflict(err) {
 			if err = r.Live.Get(ctx, types.NamespacedName{Name: operator.Name}, operator); err == nil {
@@ -124,8 +132,8 @@ func (l *learnedAddresses) learn(ctx context.Context, r *OrderReconciler, operat
 		break
 	}
 	if l.byOperator == nil {
-		l.byOperator = map[types.UID]string{}
+		l.byOperator = map[types.UID]learnedAddress{}
 	}
-	l.byOperator[operator.UID] = address
+	l.byOperator[operator.UID] = learned
 	return nil
 }

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 )
@@ -43,12 +42,12 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 	if err := gauge.watch(ctx, mgr.GetCache()); err != nil {
 		return err
 	}
-	r.Connections.OnWake(r.wakeOrder)
+	r.Connections.OnWake(r.queue.add)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("order").
 		For(&v1alpha1.EsimOrder{}, builder.WithPredicates(orderChanged)).
 		Watches(&v1alpha1.EsimProduct{}, handler.EnqueueRequestsFromMapFunc(r.ordersWaitingFor)).
-		WatchesRawSource(source.Func(r.keepQueue)).
+		WatchesRawSource(r.queue.source()).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.Workers,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
@@ -58,12 +57,6 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 	if err != nil {
 		return fmt.Errorf("setting up the order controller: %w", err)
 	}
-	return nil
-}
-
-// keepQueue keeps the controller's queue, into which orders that waited for an operator go.
-func (r *OrderReconciler) keepQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	r.queue = queue
 	return nil
 }
 

@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 )
@@ -44,7 +43,7 @@ type ProductReconciler struct {
 	Hash func(name string) int64
 
 	ids   productIDs
-	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
+	queue wakeQueue
 }
 
 const (
@@ -75,7 +74,7 @@ func (r *ProductReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 		))).
 		Watches(&v1alpha1.EsimOperator{}, handler.EnqueueRequestsFromMapFunc(r.productsOf),
 			builder.WithPredicates(readyTurned)).
-		WatchesRawSource(source.Func(r.keepQueue)).
+		WatchesRawSource(r.queue.source()).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: productsAtOnce,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
@@ -122,12 +121,6 @@ func (r *ProductReconciler) productsOf(ctx context.Context, operator client.Obje
 		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&products.Items[i])})
 	}
 	return requests
-}
-
-// keepQueue keeps the controller's queue, into which products go that waited for an id.
-func (r *ProductReconciler) keepQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	r.queue = queue
-	return nil
 }
 
 // Reconcile brings the status of one EsimProduct up to date.
@@ -203,10 +196,7 @@ func (r *ProductReconciler) operatorsOf(ctx context.Context, product *v1alpha1.E
 
 // wake has products looked at again.
 func (r *ProductReconciler) wake(products []string) {
-	if r.queue == nil {
-		return
-	}
 	for _, product := range products {
-		r.queue.Add(ctrl.Request{NamespacedName: types.NamespacedName{Name: product}})
+		r.queue.add(types.NamespacedName{Name: product})
 	}
 }

@@ -112,8 +112,10 @@ var _ = Describe("The manager's metrics", func() {
 		Eventually(code("")).WithContext(ctx).Should(Equal(http.StatusUnauthorized))
 		Eventually(code(nobody)).WithContext(ctx).Should(Equal(http.StatusForbidden))
 		Eventually(code(scraper)).WithContext(ctx).Should(Equal(http.StatusOK))
-		_, body := get(scraper)
-		Expect(body).To(ContainSubstring("workqueue_depth"))
+		Eventually(func() string {
+			_, body := get(scraper)
+			return body
+		}).WithContext(ctx).Should(And(ContainSubstring("workqueue_depth"), ContainSubstring("esim_order_delivery_seconds")))
 	})
 })
 
