@@ -71,6 +71,7 @@ func (r *OrderReconciler) notProvisioned(ctx context.Context, p *pass, err error
 	if errors.Is(err, operators.ErrJournalRefused) {
 		if failed := (*operators.Error)(nil); errors.As(err, &failed) {
 			p.provisioning().ICCID = string(failed.ICCID)
+			r.addLostAnswers(p, failed.LostAnswers)
 		}
 		return r.journalUnusable(p, err)
 	}
@@ -149,15 +150,22 @@ func (r *OrderReconciler) retry(p *pass, failed *operators.Error) *decision {
 		connection.AwaitReconnect(client.ObjectKeyFromObject(p.order))
 	}
 	provisioning.Tries++
-	answersLost := false
-	if failed.LostAnswers > 0 {
-		provisioning.LostAnswers += failed.LostAnswers
-		answersLost = connection.LostAnswers(provisioning.LostAnswers)
-		r.countStranded(provisioning.OperatorRef.Name, failed.LostAnswers)
-	}
+	answersLost := r.addLostAnswers(p, failed.LostAnswers)
 	recordError(p, failed)
 	after := r.Pace.retryDelay(failed, provisioning.Tries, answersLost, r.Jitter())
 	return r.later(p, failed, after)
+}
+
+// addLostAnswers counts answers that were lost and may each have stranded a profile, and
+// tells whether that is too many to go on at the usual pace.
+func (r *OrderReconciler) addLostAnswers(p *pass, lost int32) bool {
+	if lost == 0 {
+		return false
+	}
+	provisioning := p.provisioning()
+	provisioning.LostAnswers += lost
+	r.countStranded(provisioning.OperatorRef.Name, lost)
+	return r.Connections.For(provisioning.OperatorRef.Name).LostAnswers(provisioning.LostAnswers)
 }
 
 // later is the decision to wait for the next try.

@@ -132,8 +132,10 @@ func (o Options) mayOrder(requester, profileType string) bool {
 
 // defaultStock of a type that nobody set.
 func (o Options) defaultStock(profileType string) (int, bool) {
-	matches := o.DefaultStockPattern == nil || o.DefaultStockPattern.MatchString(profileType)
-	return o.DefaultStock, matches && o.DefaultStock > 0
+	if o.DefaultStock == 0 || (o.DefaultStockPattern != nil && !o.DefaultStockPattern.MatchString(profileType)) {
+		return 0, false
+	}
+	return o.DefaultStock, true
 }
 
 // serverNames of the server certificate.

@@ -32,8 +32,7 @@ func (o *downloadOrder) decide(r *registry, requester string, b Behaviour) (deci
 	if err != nil || refused != nil {
 		return decision{refused: refused}, err
 	}
-	p = p.forgetOrder(StateAllocated)
-	p.Owner = requester
+	p.Owner, p.State = requester, StateAllocated
 	if o.EID != "" {
 		p.State, p.eid = StateLinked, activation.EID(o.EID)
 	}

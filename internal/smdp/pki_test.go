@@ -3,6 +3,7 @@ package smdp
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,6 +85,21 @@ func TestTheCertificateIsTheOwner(t *testing.T) {
 	liar.name = "OPERATOR-1"
 	if got := liar.call(es2plus.ReleaseProfile, fields{"iccid": iccid}).code(); got != "1.1/1.2" {
 		t.Errorf("a false functionRequesterIdentifier is answered %s", got)
+	}
+}
+
+func TestACertificateWithoutANameIsNobody(t *testing.T) {
+	s := startServer(t, Options{Stock: map[string]int{plan: 5}})
+	nameless, err := signCertificate(&x509.Certificate{
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, s.pki.caCert, s.pki.caKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := clientWith(t, s, "OPERATOR-1", nameless.cert, nameless.key)
+	if got := p.call(es2plus.DownloadOrder, fields{"profileType": plan}).code(); got != "1.1/1.1" {
+		t.Errorf("answered %s", got)
 	}
 }
 

@@ -185,6 +185,53 @@ func TestAFailedWriteIsAnAnswerThatNothingWasDone(t *testing.T) {
 	}
 }
 
+func TestAWriteThatStoppedHalfWayLeavesNoTrace(t *testing.T) {
+	o := Options{DataDir: t.TempDir(), Stock: map[string]int{plan: 5}}
+	s, _ := halfDone(t, o)
+	before := remembered(s)
+	j, ok := s.registry.journal.(*fileJournal)
+	if !ok {
+		t.Fatalf("the journal is a %T", s.registry.journal)
+	}
+	written, err := j.file.WriteString(`{"stock":{"profileTy`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.undo(written)
+	if err := s.SetStock("LATER", 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before.Stock["LATER"] = 1
+	if diff := cmp.Diff(before, remembered(startServer(t, o))); diff != "" {
+		t.Errorf("after the restart (-before +after):\n%s", diff)
+	}
+}
+
+func TestARestartThatStoppedHalfWayDoesNotHinderTheNext(t *testing.T) {
+	o := Options{DataDir: t.TempDir(), Stock: map[string]int{plan: 5}}
+	s, _ := halfDone(t, o)
+	before := remembered(s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	left := strings.Repeat(`{"stock":{"profileType":"LEFT","available":9}}`+"\n", 50)
+	if err := os.WriteFile(filepath.Join(o.DataDir, journalName+".new"), []byte(left), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		again := startServer(t, o)
+		if diff := cmp.Diff(before, remembered(again)); diff != "" {
+			t.Errorf("after the restart (-before +after):\n%s", diff)
+		}
+		if err := again.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestTwoCannotShareADataFolder(t *testing.T) {
 	o := Options{DataDir: t.TempDir()}
 	startServer(t, o)
