@@ -175,8 +175,9 @@ type EsimOperatorStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	SMDPAddress string `json:"smdpAddress,omitempty"`
 
-	// smdpAddressGeneration is the generation of the spec under which smdpAddress was
-	// answered. Under another one, which may name another SM-DP+, it does not count.
+	// smdpAddressGeneration is the generation of the spec under which smdpAddress
+	// was answered. Under another one, which may name another SM-DP+, it does not
+	// count.
 	// +optional
 	SMDPAddressGeneration int64 `json:"smdpAddressGeneration,omitempty"`
 
