@@ -115,7 +115,7 @@ var _ = Describe("The manager's metrics", func() {
 		Eventually(func() string {
 			_, body := get(scraper)
 			return body
-		}).WithContext(ctx).Should(And(ContainSubstring("workqueue_depth"), ContainSubstring("esim_order_delivery_seconds")))
+		}).WithContext(ctx).Should(ContainSubstring("esim_order_delivery_seconds_count"))
 	})
 })
 
