@@ -1,0 +1,106 @@
+package config_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/telcodev/esim-operator/internal/manager"
+	"github.com/telcodev/esim-operator/internal/testenv"
+)
+
+var _ = Describe("An installation", func() {
+	It("is one folder, which can be applied again", func(ctx context.Context) {
+		Expect(env.ApplyFolder(ctx, "config/default")).To(Succeed())
+		Expect(env.ApplyFolder(ctx, "config/default")).To(Succeed())
+	})
+
+	It("runs the manager as the restricted profile of its namespace demands", func(ctx context.Context) {
+		Expect(env.ApplyFolder(ctx, "config/default")).To(Succeed())
+		template := deployment(ctx).Spec.Template
+		pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+		pod.Name, pod.Namespace = "judged", testenv.SystemNamespace
+		Expect(env.Client.Create(ctx, pod.DeepCopy(), client.DryRunAll)).To(Succeed())
+
+		By("being judged at all")
+		pod.Spec.Containers[0].SecurityContext = nil
+		Expect(env.Client.Create(ctx, pod, client.DryRunAll)).To(MatchError(ContainSubstring(`violates PodSecurity "restricted`)))
+	})
+
+	It("runs the manager under the name that the admission policies know", func(ctx context.Context) {
+		account := deployment(ctx).Spec.Template.Spec.ServiceAccountName
+		Expect(account).To(Equal(testenv.ManagerServiceAccount))
+		accounts := ofKind[corev1.ServiceAccount](rendered(ctx, "default"), "ServiceAccount")
+		Expect(accounts).To(HaveLen(1))
+		Expect(accounts[0].Namespace + "/" + accounts[0].Name).To(Equal(testenv.SystemNamespace + "/" + account))
+	})
+
+	It("configures the manager with a file that it reads, and lets it stop in its own time", func(ctx context.Context) {
+		config, err := manager.ReadConfig([]string{"--config", filepath.Join(env.Root, "config", "manager", "config.yaml")})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(config.Namespace).To(Equal(testenv.SystemNamespace))
+		spec := deployment(ctx).Spec.Template.Spec
+		Expect(*spec.TerminationGracePeriodSeconds).To(BeNumerically(">", config.GracefulShutdown.Seconds()))
+		ports := map[string]string{config.MetricsBindAddress: "metrics", config.HealthProbeBindAddress: "health"}
+		Expect(spec.Containers[0].Ports).To(HaveLen(len(ports)))
+		for _, port := range spec.Containers[0].Ports {
+			Expect(ports).To(HaveKeyWithValue(fmt.Sprintf(":%d", port.ContainerPort), port.Name))
+		}
+	})
+
+	It("limits the manager's lease to the one that its configuration names", func(ctx context.Context) {
+		config, limited := manager.DefaultConfig(), 0
+		for _, role := range ofKind[rbacv1.Role](rendered(ctx, "rbac"), "Role") {
+			for _, rule := range role.Rules {
+				if rule.Resources[0] == "leases" && rule.Verbs[0] != "create" {
+					Expect(rule.ResourceNames).To(ConsistOf(config.LeaderElection.LeaseName))
+					limited++
+				}
+			}
+		}
+		Expect(limited).To(Equal(1))
+	})
+
+	It("gives the admins and editors of a namespace orders, and neither prices nor operators", func(ctx context.Context) {
+		aggregated := 0
+		for _, role := range ofKind[rbacv1.ClusterRole](rendered(ctx, "default"), "ClusterRole") {
+			if !aggregates(role) {
+				continue
+			}
+			aggregated++
+			for _, rule := range role.Rules {
+				for _, resource := range rule.Resources {
+					Expect(resource).To(BeElementOf("esimorders", "esimorders/status"), role.Name)
+					if resource == "esimorders/status" {
+						Expect(rule.Verbs).To(ConsistOf("get"), role.Name)
+					}
+				}
+			}
+		}
+		Expect(aggregated).To(Equal(2), "esimorders-edit and esimorders-view")
+	})
+})
+
+func deployment(ctx context.Context) appsv1.Deployment {
+	GinkgoHelper()
+	all := ofKind[appsv1.Deployment](rendered(ctx, "default"), "Deployment")
+	Expect(all).To(HaveLen(1))
+	return all[0]
+}
+
+func aggregates(role rbacv1.ClusterRole) bool {
+	for label := range role.Labels {
+		if strings.HasPrefix(label, "rbac.authorization.k8s.io/aggregate-to-") {
+			return true
+		}
+	}
+	return false
+}

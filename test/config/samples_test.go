@@ -1,0 +1,70 @@
+package config_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+)
+
+var _ = Describe("The samples", func() {
+	It("are accepted as they stand, and the order after them", func(ctx context.Context) {
+		Expect(env.ApplyFolder(ctx, "config/samples")).To(Succeed())
+		order := sampleOrder()
+		Expect(client.WithFieldValidation(env.Client, metav1.FieldValidationStrict).Create(ctx, &order, client.DryRunAll)).To(Succeed())
+	})
+
+	It("are a catalogue that can be sold: each plan at the sample operator, each price once in a product", func(ctx context.Context) {
+		objects := rendered(ctx, "samples")
+		operators := ofKind[v1alpha1.EsimOperator](objects, "EsimOperator")
+		Expect(operators).To(HaveLen(1))
+		products := ofKind[v1alpha1.EsimProduct](objects, "EsimProduct")
+		Expect(len(products)).To(BeNumerically(">=", 12))
+		countries, plans := map[v1alpha1.CountryCode]bool{}, map[string]string{}
+		for _, product := range products {
+			countries[product.Spec.CountryCode] = true
+			Expect(len(product.Spec.Variants)).To(And(BeNumerically(">=", 3), BeNumerically("<=", 5)), product.Name)
+			for i, variant := range product.Spec.Variants {
+				for _, earlier := range product.Spec.Variants[:i] {
+					Expect(variant.Amount.Equal(earlier.Amount)).To(BeFalse(), "%s: %s and %s", product.Name, earlier.Name, variant.Name)
+				}
+				Expect(variant.Sources).To(HaveLen(1))
+				Expect(variant.Sources[0].OperatorRef.Name).To(Equal(operators[0].Name))
+				Expect(plans).NotTo(HaveKey(variant.Sources[0].PlanID), "%s, also of %s", product.Name, plans[variant.Sources[0].PlanID])
+				plans[variant.Sources[0].PlanID] = product.Name
+			}
+		}
+		Expect(countries).To(And(HaveKey(v1alpha1.CountryCode("GLO")), HaveKey(v1alpha1.CountryCode("XEU"))))
+	})
+
+	It("have an order for a variant that the catalogue sells", func(ctx context.Context) {
+		order := sampleOrder()
+		for _, product := range ofKind[v1alpha1.EsimProduct](rendered(ctx, "samples"), "EsimProduct") {
+			if product.Name != order.Spec.ProductRef.Name {
+				continue
+			}
+			for _, variant := range product.Spec.Variants {
+				if variant.Name == order.Spec.Variant && !variant.Inactive {
+					return
+				}
+			}
+		}
+		Fail("EsimProduct " + order.Spec.ProductRef.Name + " has no variant " + order.Spec.Variant + " on sale")
+	})
+})
+
+func sampleOrder() v1alpha1.EsimOrder {
+	GinkgoHelper()
+	text, err := os.ReadFile(filepath.Join(env.Root, "config", "samples", "order.yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	var order v1alpha1.EsimOrder
+	Expect(yaml.UnmarshalStrict(text, &order)).To(Succeed())
+	return order
+}
