@@ -18,7 +18,6 @@ import (
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders/status,verbs=update
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders/finalizers,verbs=update
-// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders/resolve,verbs=update
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts;esimoperators,verbs=get;list;watch
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators/status,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
