@@ -24,14 +24,13 @@ help: ## List what can be made
 # exec, so that signals reach the supervisor and nothing stands between.
 .PHONY: run
 run: ## Bring up a control plane, an SM-DP+ simulator and the manager, until Ctrl-C
-	@mkdir -p $(RUN_DIR)/bin
 	@echo 'run: building the supervisor (a minute or two the first time)'
-	@go build -o $(RUN_DIR)/bin/run ./hack/run
-	@RUN_DIR=$(RUN_DIR) exec $(RUN_DIR)/bin/run
+	@go build -o bin/run ./hack/run
+	@RUN_DIR='$(RUN_DIR)' exec bin/run
 
 .PHONY: clean-run
 clean-run: ## Remove the state that `make run` has left
-	@RUN_DIR=$(RUN_DIR) go run ./hack/run clean
+	@RUN_DIR='$(RUN_DIR)' go run ./hack/run clean
 
 .PHONY: build
 build: ## Build the manager and the simulator into bin/

@@ -63,8 +63,8 @@ func command(args []string, out io.Writer) error {
 
 // up starts everything, waits for a signal, and ends everything.
 func up(s settings, sayf sayFunc) error {
-	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
-		return fmt.Errorf("making the folder of the state: %w", err)
+	if err := claim(s.Dir); err != nil {
+		return err
 	}
 	unlock, err := supervise.Lock(s.Dir)
 	if err != nil {
@@ -100,6 +100,26 @@ func up(s settings, sayf sayFunc) error {
 		sayf("everything has ended; the state is in %s until `make clean-run`", s.shown(s.Dir))
 	}
 	return err
+}
+
+// claim makes the folder of the state. A folder with somebody else's files in it is refused:
+// `make clean-run` would remove them.
+func claim(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making the folder of the state: %w", err)
+	}
+	ours, err := supervise.IsFolder(dir)
+	if ours || err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("looking into the folder of the state: %w", err)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s holds files that `make run` has not made; set %s to a folder of its own", dir, dirVariable)
+	}
+	return nil
 }
 
 // clean removes the state, unless somebody is using it.

@@ -73,6 +73,33 @@ func TestCleanRemovesItsOwnFolderAlone(t *testing.T) {
 	}
 }
 
+func TestOnlyAFolderOfItsOwnIsTaken(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "run")
+	for _, state := range []string{"missing", "empty"} {
+		if err := claim(dir); err != nil {
+			t.Errorf("a folder that is %s was refused: %v", state, err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "precious"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := claim(dir); err == nil || !strings.Contains(err.Error(), dirVariable) {
+		t.Errorf("with somebody else's file in it got %v, want an error that names %s", err, dirVariable)
+	}
+
+	own := t.TempDir()
+	unlock, err := supervise.Lock(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := claim(own); err != nil {
+		t.Errorf("the folder of an earlier run was refused: %v", err)
+	}
+}
+
 func TestAwaitSaysWhatWasMissing(t *testing.T) {
 	errMissing := errors.New("no leader")
 	err := await(t.Context(), 10*time.Millisecond, func(context.Context) error { return errMissing })
