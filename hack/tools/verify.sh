@@ -10,7 +10,10 @@ say() { printf 'verify: %s\n' "$*"; }
 fail() { printf 'verify: %s\n' "$*" >&2; exit 1; }
 
 say 'generated code and manifests'
-git ls-files -z --cached --others --exclude-standard | xargs -0 -r tar -cf - --ignore-failed-read 2>/dev/null | tar -xf - -C "$copy"
+# Files that are deleted and not committed yet are still listed: those that exist count.
+git ls-files -z --cached --others --exclude-standard |
+  while IFS= read -r -d '' file; do if [ -e "$file" ]; then printf '%s\0' "$file"; fi; done |
+  tar --null -T - -cf - | tar -xf - -C "$copy"
 make -C "$copy" --no-print-directory generate manifests >/dev/null
 for path in api config; do
   diff -ru "$root/$path" "$copy/$path" || fail "$path is not what \`make generate manifests\` makes of the sources"
@@ -28,12 +31,17 @@ done
 say 'manifests render'
 assets=$(go run -C hack/controlplane .)
 for folder in config/*/; do
-  [ -e "$folder/kustomization.yaml" ] || continue
+  [ -e "$folder/kustomization.yaml" ] || fail "$folder has no kustomization.yaml"
   "$assets/kubectl" kustomize "$folder" >/dev/null || fail "$folder does not render"
 done
 
 say 'kubebuilder reads PROJECT'
 # `edit` loads PROJECT, checks it, and writes it again: in the copy, where nothing is lost.
 (cd "$copy" && go tool -modfile="$root/hack/tools/go.mod" kubebuilder edit --multigroup=false >/dev/null) || fail 'kubebuilder cannot read PROJECT'
+
+# It does not know what the project has, though.
+for kind in $(sed -n 's/^    kind: //p' config/crd/bases/*.yaml); do
+  grep -qx "  kind: $kind" PROJECT || fail "PROJECT does not name the kind $kind"
+done
 
 say 'all is as it should be'
