@@ -59,21 +59,24 @@ done
 ok 'make run is ready'
 mapfile -t first < <(pids)
 
+# The README's own commands, as a newcomer would paste them; only the folder is another.
+walk=$(awk '/^```/ {if (inside && block ~ /samples\/order.yaml/) printf "%s", block; inside = !inside; block = ""; next}
+  inside {block = block $0 "\n"}' README.md)
+[ -n "$walk" ] || fail 'README.md has no block of commands with config/samples/order.yaml'
+bash -euo pipefail -c "${walk//.run\//$RUN_DIR/}" >"$folder/walk.log" 2>&1 || { sed '$d' "$folder/walk.log"; fail "the README's commands fail"; }
+# The last line is the activation code, a credential: its form is checked, and it is not printed.
+sed '$d' "$folder/walk.log"
+code=$(tail -n 1 "$folder/walk.log")
+ok "the README's commands work"
+[[ $code =~ ^LPA:1\$rsp\.example\.com\$[0-9A-Z]{20,}$ ]] || fail 'the activation code does not look like one'
 # shellcheck disable=SC1091
 . "$RUN_DIR/env"
-kubectl -n acme apply -f config/samples/order.yaml
-kubectl -n acme wait --for=condition=Ready esimorder/trip-to-tokyo --timeout=30s
-kubectl get esim -A
-ok 'an order is applied and Ready'
-code=$(kubectl -n acme get secret trip-to-tokyo-activation -o jsonpath='{.data.activation-code}' | base64 -d)
-# The code is a credential: its form is checked, and it is not printed.
-[[ $code =~ ^LPA:1\$rsp\.example\.com\$[0-9A-Z]{20,}$ ]] || fail 'the activation code does not look like one'
 ok 'its activation code is in its Secret'
 kubectl get esim -A -o yaml | grep -qF "${code##*\$}" && fail 'the matching ID shows in the order'
 grep -qF "${code##*\$}" "$RUN_DIR"/*.log && fail 'the matching ID is in a log'
 ok 'it is nowhere else'
 
-kubectl apply --dry-run=server -k config/default >/dev/null || fail 'config/default is refused by the API server'
+kubectl apply --server-side --force-conflicts --dry-run=server -k config/default >/dev/null || fail 'config/default is refused by the API server'
 ok 'config/default is accepted by the API server'
 
 curl -fsS -X PUT "$SMDP_CONTROL/stock/JP-3GB-15D" -d '{"available": 0}' >/dev/null
@@ -118,4 +121,18 @@ supervisor=''
 alive "${first[@]}" "${all[@]}" && fail 'a process was left behind'
 [ ! -e "$RUN_DIR/ready" ] || fail '.run/ready is still there'
 ok 'SIGTERM ends every process'
+
+make --no-print-directory run >"$folder/make-run.log" 2>&1 &
+supervisor=$!
+until_true 300 'make run is not ready a second time' test -e "$RUN_DIR/ready"
+is after-outage DELIVERED || fail 'an order is gone after a restart'
+[ "$(released)" = 4 ] || fail "four orders were delivered, and after a restart $(released) profiles are Released"
+ok 'orders and profiles last over a restart'
+kill -TERM "$supervisor"
+wait "$supervisor" || true
+supervisor=''
+
+make --no-print-directory clean-run >/dev/null
+[ ! -e "$RUN_DIR" ] || fail 'make clean-run leaves something behind'
+ok 'make clean-run removes the state'
 printf '%d passed, 0 failed\n' "$passed"
