@@ -111,6 +111,7 @@ func (r *OrderReconciler) run(ctx context.Context, p *pass, steps ...step) (ctrl
 func (r *OrderReconciler) stopped(ctx context.Context, p *pass, err error) (ctrl.Result, error) {
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		ctrl.LoggerFrom(ctx).V(1).Info("The order changed meanwhile, starting over", "cause", err.Error())
+		r.noteHeldNow(ctx, p)
 		return ctrl.Result{RequeueAfter: conflictDelay, Priority: &retryPriority}, nil
 	}
 	r.noteHeld(ctx, p)

@@ -161,6 +161,24 @@ var _ = Describe("Deleting an order", func() {
 		Expect(shop.Stranded()).To(BeZero())
 	})
 
+	It("in the foreground, which lets the garbage collector remove the Secret first, still gives the profile back", func(ctx SpecContext) {
+		shop := openShop(ctx, testshop.Options{})
+		Expect(shop.SMDP.Inject(smdp.Fault{Kind: smdp.FaultDelay, Delay: time.Second, Function: es2plus.ConfirmOrder})).To(Succeed())
+		place(ctx, shop, "foreground")
+		var secret *corev1.Secret
+		Eventually(func() (_ *corev1.Secret, err error) {
+			secret, err = shop.Secret(ctx, "foreground")
+			return secret, err
+		}).WithContext(ctx).ShouldNot(BeNil(), "the journal is written, ConfirmOrder on its way")
+		Expect(k8s.Delete(ctx, shop.NewOrder("foreground"), client.PropagationPolicy(metav1.DeletePropagationForeground))).To(Succeed())
+		collector, err := env.UserClient("system:serviceaccount:kube-system:generic-garbage-collector", "system:masters")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(collector.Delete(ctx, secret)).To(Succeed())
+		Eventually(func() []string { return look(ctx, shop, "foreground").Finalizers }).WithContext(ctx).
+			ShouldNot(ContainElement(v1alpha1.SettlementFinalizer))
+		Expect(shop.Bought()+shop.Stranded()).To(BeZero(), "nobody has its code any more")
+	})
+
 	It("that is DELIVERED removes its Secret and leaves the profile to its owner", func(ctx SpecContext) {
 		shop := openShop(ctx, testshop.Options{})
 		place(ctx, shop, "delivered")

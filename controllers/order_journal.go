@@ -114,6 +114,9 @@ func staleCache(order *v1alpha1.EsimOrder) error {
 // written tells whether this attempt's profile stands in the Secret.
 func (j *journal) written() bool { return j.hasEntry }
 
+// requestID names the attempt that the journal is about.
+func (j *journal) requestID() string { return requestID(j.order.UID, j.attempt) }
+
 // Profile implements operators.Journal.
 func (j *journal) Profile() (operators.Profile, bool) { return j.entry, j.hasEntry }
 

@@ -55,8 +55,12 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 	return nil, nil
 }
 
-// held is the ICCID of the profile that the attempt holds, as far as status and journal know.
+// held is the ICCID of the profile that the attempt holds, as far as this pass, the journal
+// and the status know.
 func (p *pass) held() activation.ICCID {
+	if p.profile.ICCID != "" {
+		return p.profile.ICCID
+	}
 	if profile, ok := p.journal.Profile(); ok {
 		return profile.ICCID
 	}

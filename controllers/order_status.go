@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/operators"
@@ -129,6 +130,26 @@ func (r *OrderReconciler) noteHeld(ctx context.Context, p *pass) {
 	if err := r.writeStatus(ctx, p); err != nil {
 		ctrl.LoggerFrom(ctx).Info("The ICCID that the order holds could not be noted", "cause", err.Error())
 	}
+}
+
+// noteHeldNow does what noteHeld does for a pass whose knowledge of the order was old: the
+// order may have been deleted meanwhile, in the foreground, so that the garbage collector
+// removes the journal before the order is settled. Then only the status still tells.
+func (r *OrderReconciler) noteHeldNow(ctx context.Context, p *pass) {
+	if p.journal == nil || p.held() == "" {
+		return
+	}
+	var order v1alpha1.EsimOrder
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(p.order), &order); err != nil {
+		ctrl.LoggerFrom(ctx).Info("The ICCID that the order holds could not be noted", "cause", err.Error())
+		return
+	}
+	now := order.Status.Provisioning
+	if order.UID != p.order.UID || order.Terminal() || now == nil || now.RequestID != p.journal.requestID() {
+		return
+	}
+	p.order, p.written = &order, *order.Status.DeepCopy()
+	r.noteHeld(ctx, p)
 }
 
 func setPending(p *pass, reason, message string) {
