@@ -82,7 +82,7 @@ func (r *OperatorReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	}
 	if !operator.DeletionTimestamp.IsZero() {
 		if released, err := r.release(ctx, &operator); released || err != nil {
-			return ctrl.Result{}, ignoreConflict(err)
+			return ctrl.Result{RequeueAfter: conflictDelay}, ignoreConflict(err)
 		}
 	} else if err := r.hold(ctx, &operator); err != nil {
 		return ctrl.Result{RequeueAfter: conflictDelay}, ignoreConflict(err)

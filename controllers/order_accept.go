@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -104,8 +105,9 @@ func (r *OrderReconciler) unacceptable(p *pass) *v1alpha1.OrderFailure {
 }
 
 // duplicate is the name of an earlier order of the namespace with the same clientReference.
-// Of two that were created within one second, one that was already accepted counts as the
-// earlier, else the one whose UID sorts first.
+// One that was already accepted counts as the earlier; of two that were created within one
+// second, the one whose UID sorts first. The cache may not show either yet: what this process
+// accepts it claims first.
 func (r *OrderReconciler) duplicate(ctx context.Context, order *v1alpha1.EsimOrder) (string, error) {
 	if order.Spec.ClientReference == "" {
 		return "", nil
@@ -121,15 +123,49 @@ func (r *OrderReconciler) duplicate(ctx context.Context, order *v1alpha1.EsimOrd
 			return other.Name, nil
 		}
 	}
-	return "", nil
+	return r.references.claim(order), nil
+}
+
+// referenceClaims are the orders that this process has let have their clientReference.
+type referenceClaims struct {
+	mu      sync.Mutex
+	byKey   map[types.NamespacedName]types.NamespacedName
+	byOrder map[types.NamespacedName]types.NamespacedName
+}
+
+// claim takes the order's clientReference for it, or returns the name of the order that has
+// it already.
+func (c *referenceClaims) claim(order *v1alpha1.EsimOrder) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := types.NamespacedName{Namespace: order.Namespace, Name: order.Spec.ClientReference}
+	name := client.ObjectKeyFromObject(order)
+	if holder, taken := c.byKey[key]; taken && holder != name {
+		return holder.Name
+	}
+	if c.byKey == nil {
+		c.byKey, c.byOrder = map[types.NamespacedName]types.NamespacedName{}, map[types.NamespacedName]types.NamespacedName{}
+	}
+	c.byKey[key], c.byOrder[name] = name, key
+	return ""
+}
+
+// forget gives up the claim of an order that is gone.
+func (c *referenceClaims) forget(order types.NamespacedName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if key, ok := c.byOrder[order]; ok {
+		delete(c.byOrder, order)
+		delete(c.byKey, key)
+	}
 }
 
 func earlier(a, b *v1alpha1.EsimOrder) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
-	}
 	if accepted := a.Status.Plan != nil; accepted {
 		return true
+	}
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
 	}
 	return a.UID < b.UID
 }

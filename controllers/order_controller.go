@@ -57,9 +57,10 @@ type OrderReconciler struct {
 	// conditions there.
 	AfterPass func(*v1alpha1.EsimOrder)
 
-	unwritten unwrittenProfiles
-	addresses learnedAddresses
-	queue     wakeQueue
+	unwritten  unwrittenProfiles
+	addresses  learnedAddresses
+	references referenceClaims
+	queue      wakeQueue
 }
 
 // step is a part of the pipeline. It returns what it decided; nil goes on to the next step.
@@ -71,6 +72,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if err := r.Client.Get(ctx, req.NamespacedName, &order); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.unwritten.forget(req.NamespacedName)
+			r.references.forget(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}

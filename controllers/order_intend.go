@@ -69,6 +69,13 @@ func (r *OrderReconciler) intend(ctx context.Context, p *pass) (*decision, error
 	if p.provisioning() != nil {
 		return nil, nil
 	}
+	operator, err := r.operator(ctx, p.source.OperatorRef.Name)
+	if err != nil {
+		return nil, err
+	}
+	if !operator.DeletionTimestamp.IsZero() {
+		return &decision{reason: reasonOperatorUnavailable, message: "EsimOperator " + operator.Name + " is being deleted", after: r.Pace.Waiting.Duration}, nil
+	}
 	p.order.Status.ID = orderID(p.order.Name, p.order.UID)
 	p.order.Status.Provisioning = &v1alpha1.OrderProvisioning{
 		OperatorRef: p.source.OperatorRef,

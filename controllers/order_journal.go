@@ -97,8 +97,18 @@ func (j *journal) read(ctx context.Context) error {
 	return nil
 }
 
+// removeLeftover deletes the Secret of an earlier order of this name. Which of the two orders
+// is the earlier one only the API server can tell.
 func (j *journal) removeLeftover(ctx context.Context, secret *corev1.Secret) error {
-	err := j.writer.Delete(ctx, secret, client.Preconditions{UID: &secret.UID})
+	var now v1alpha1.EsimOrder
+	err := j.live.Get(ctx, client.ObjectKeyFromObject(j.order), &now)
+	if apierrors.IsNotFound(err) || err == nil && now.UID != j.order.UID {
+		return staleCache(j.order)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the order: %w", err)
+	}
+	err = j.writer.Delete(ctx, secret, client.Preconditions{UID: &secret.UID})
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("removing the activation Secret of an earlier order of this name: %w", err)
 	}

@@ -23,7 +23,7 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 	if err := r.openJournal(ctx, p); err != nil {
 		return r.journalUnusable(p, err)
 	}
-	if p.order.Annotations[v1alpha1.ResolveAnnotation] == v1alpha1.ResolveNotBought && outcomeUnknown(p.order) {
+	if p.order.Annotations[v1alpha1.ResolveAnnotation] == v1alpha1.ResolveNotBought && waitsForPerson(p.order) {
 		return r.resolvedByPerson(ctx, p)
 	}
 	provisioning := p.provisioning()
@@ -44,6 +44,11 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 			Message: "the activation Secret is gone; the profile it was about is given back",
 		})
 	}
+	if !p.fresh && !p.journal.written() {
+		if err := r.confirmCurrent(ctx, p.order); err != nil {
+			return nil, err
+		}
+	}
 	p.profile, err = p.slot.Driver.Provision(ctx, operators.Purchase{
 		RequestID:   provisioning.RequestID,
 		PlanID:      provisioning.PlanID,
@@ -53,6 +58,20 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 		return r.notProvisioned(ctx, p, err)
 	}
 	return nil, nil
+}
+
+// confirmCurrent makes sure that an order, about to be bought without a journal, is what the
+// API server has: an attempt that ended without a profile leaves no Secret by which an old
+// cache would show.
+func (r *OrderReconciler) confirmCurrent(ctx context.Context, order *v1alpha1.EsimOrder) error {
+	var now v1alpha1.EsimOrder
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(order), &now); err != nil {
+		return fmt.Errorf("reading the order before it is bought: %w", err)
+	}
+	if now.UID != order.UID || now.ResourceVersion != order.ResourceVersion || !now.DeletionTimestamp.IsZero() {
+		return staleCache(order)
+	}
+	return nil
 }
 
 // held is the ICCID of the profile that the attempt holds, as far as this pass, the journal
@@ -77,7 +96,13 @@ func (r *OrderReconciler) notProvisioned(ctx context.Context, p *pass, err error
 			p.provisioning().ICCID = string(failed.ICCID)
 			r.addLostAnswers(p, failed.LostAnswers)
 		}
-		return r.journalUnusable(p, err)
+		d, err := r.journalUnusable(p, err)
+		if err == nil && p.provisioning().ICCID == "" {
+			// What was reserved is given back, and may be sold to others: an SM-DP+ that replays
+			// answers must not answer it to this order again.
+			r.newRequest(p)
+		}
+		return d, err
 	}
 	var failed *operators.Error
 	if !errors.As(err, &failed) {
@@ -211,6 +236,13 @@ func (r *OrderReconciler) beginAttempt(p *pass, source v1alpha1.VariantSource, f
 		d.event = &orderEvent{eventWarning, "NextSource", "Provision", fmt.Sprintf("%s; EsimOperator %s is asked next", failed.Error(), source.OperatorRef.Name)}
 	}
 	return d
+}
+
+// newRequest makes the attempt a new one at the same source.
+func (r *OrderReconciler) newRequest(p *pass) {
+	provisioning := p.provisioning()
+	provisioning.Attempt++
+	provisioning.RequestID = requestID(p.order.UID, provisioning.Attempt)
 }
 
 // journalUnusable keeps the order PENDING until its Secret can be written.

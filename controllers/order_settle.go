@@ -43,7 +43,7 @@ func (r *OrderReconciler) returnHeld(ctx context.Context, p *pass) (*decision, e
 	if err != nil && !errors.Is(err, operators.ErrJournalRefused) {
 		return nil, err
 	}
-	resolved := p.order.Annotations[v1alpha1.ResolveAnnotation] == v1alpha1.ResolveNotBought && outcomeUnknown(p.order)
+	resolved := p.order.Annotations[v1alpha1.ResolveAnnotation] == v1alpha1.ResolveNotBought && waitsForPerson(p.order)
 	held := p.held()
 	if resolved || held == "" {
 		return nil, nil

@@ -77,7 +77,7 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 		setFailed(p, d.failure)
 	default:
 		setPending(p, d.reason, d.message)
-		result.RequeueAfter = max(result.RequeueAfter, time.Millisecond)
+		result.RequeueAfter = max(result.RequeueAfter, conflictDelay) // the cache must have seen this write
 		if d.reason == reasonNeedsPerson {
 			result.RequeueAfter = r.Pace.Waiting.Duration
 		}
@@ -207,11 +207,6 @@ func (p *pass) set(conditionType string, status metav1.ConditionStatus, reason, 
 		Type: conditionType, Status: status, Reason: reason, Message: message,
 		ObservedGeneration: p.order.Generation, LastTransitionTime: p.time(),
 	})
-}
-
-// outcomeUnknown tells whether it is not known what the order's attempt bought.
-func outcomeUnknown(order *v1alpha1.EsimOrder) bool {
-	return meta.IsStatusConditionTrue(order.Status.Conditions, v1alpha1.ConditionOutcomeUnknown)
 }
 
 // waitsForPerson tells whether only a platform role can tell what became of the order.
