@@ -109,7 +109,7 @@ func (r *OrderReconciler) unacceptable(p *pass) *v1alpha1.OrderFailure {
 // second, the one whose UID sorts first. The cache may not show either yet: what this process
 // accepts it claims first.
 func (r *OrderReconciler) duplicate(ctx context.Context, order *v1alpha1.EsimOrder) (string, error) {
-	if order.Spec.ClientReference == "" {
+	if order.Spec.ClientReference == "" || r.references.claimedBy(order) {
 		return "", nil
 	}
 	var orders v1alpha1.EsimOrderList
@@ -119,7 +119,8 @@ func (r *OrderReconciler) duplicate(ctx context.Context, order *v1alpha1.EsimOrd
 		return "", fmt.Errorf("looking for orders with the same clientReference: %w", err)
 	}
 	for i := range orders.Items {
-		if other := &orders.Items[i]; other.UID != order.UID && earlier(other, order) {
+		other := &orders.Items[i]
+		if other.UID != order.UID && !isDuplicate(other) && earlier(other, order) {
 			return other.Name, nil
 		}
 	}
@@ -150,6 +151,14 @@ func (c *referenceClaims) claim(order *v1alpha1.EsimOrder) string {
 	return ""
 }
 
+// claimedBy tells whether the order has its clientReference.
+func (c *referenceClaims) claimedBy(order *v1alpha1.EsimOrder) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.byOrder[client.ObjectKeyFromObject(order)]
+	return ok
+}
+
 // forget gives up the claim of an order that is gone.
 func (c *referenceClaims) forget(order types.NamespacedName) {
 	c.mu.Lock()
@@ -158,6 +167,12 @@ func (c *referenceClaims) forget(order types.NamespacedName) {
 		delete(c.byOrder, order)
 		delete(c.byKey, key)
 	}
+}
+
+// isDuplicate tells whether an order has failed for its clientReference: it keeps nobody else
+// from it.
+func isDuplicate(order *v1alpha1.EsimOrder) bool {
+	return order.Status.Failure != nil && order.Status.Failure.Code == v1alpha1.FailureDuplicateReference
 }
 
 func earlier(a, b *v1alpha1.EsimOrder) bool {

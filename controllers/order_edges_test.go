@@ -3,6 +3,8 @@ package controllers_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -58,6 +60,27 @@ var _ = Describe("An order that is clearly wrong", func() {
 		becomes(ctx, shop, "second", "FAILED DUPLICATE_REFERENCE")
 		Expect(look(ctx, shop, "second").Status.Failure.Reason).To(ContainSubstring("EsimOrder first"))
 		Expect(shop.Bought()).To(Equal(1))
+	})
+
+	It("fails with DUPLICATE_REFERENCE also where two orders come at once: one is delivered", func(ctx SpecContext) {
+		shop := openShop(ctx, testshop.Options{})
+		const pairs = 40
+		var placed sync.WaitGroup
+		for i := range 2 * pairs {
+			placed.Go(func() {
+				defer GinkgoRecover()
+				place(ctx, shop, fmt.Sprintf("twin-%d", i), func(o *v1alpha1.EsimOrder) { o.Spec.ClientReference = fmt.Sprintf("ref-%d", i/2) })
+			})
+		}
+		placed.Wait()
+		for i := range pairs {
+			Eventually(func() []string {
+				ends := []string{summary(look(ctx, shop, fmt.Sprintf("twin-%d", 2*i))), summary(look(ctx, shop, fmt.Sprintf("twin-%d", 2*i+1)))}
+				slices.Sort(ends)
+				return ends
+			}).WithContext(ctx).Should(Equal([]string{"DELIVERED Delivered", "FAILED DUPLICATE_REFERENCE"}))
+		}
+		Expect(shop.Bought()).To(Equal(pairs))
 	})
 
 	It("waits a little for a product that is applied together with it", func(ctx SpecContext) {

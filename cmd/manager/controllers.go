@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"go.uber.org/zap/zapcore"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
@@ -18,7 +20,7 @@ func controllersRole(ctx context.Context, args []string) error {
 		return err
 	}
 	ctrl.SetLogger(zap.New(zap.Level(zapLevel(config.LogLevel)), zap.JSONEncoder(rfc3339)))
-	restConfig, err := ctrl.GetConfig()
+	restConfig, err := identity(config.Kubeconfig)
 	if err != nil {
 		return fmt.Errorf("finding the API server: %w", err)
 	}
@@ -30,6 +32,14 @@ func controllersRole(ctx context.Context, args []string) error {
 		return fmt.Errorf("running the controllers: %w", err)
 	}
 	return nil
+}
+
+// identity is the manager's: the named kubeconfig's, else what KUBECONFIG or the Pod gives.
+func identity(kubeconfig string) (*rest.Config, error) {
+	if kubeconfig != "" {
+		return clientcmd.BuildConfigFromFlags("", kubeconfig)
+	}
+	return ctrl.GetConfig()
 }
 
 func rfc3339(encoder *zapcore.EncoderConfig) { encoder.EncodeTime = zapcore.RFC3339NanoTimeEncoder }

@@ -16,6 +16,8 @@ import (
 // Config is everything about `manager controllers` that can be tuned. It is read from the file
 // that --config names; what the file leaves out keeps its default. Flags win over the file.
 type Config struct {
+	// Kubeconfig is the file that --kubeconfig named; it cannot be in the file.
+	Kubeconfig string `json:"-"`
 	// Namespace is the manager's own: its lease and the operators' credentials are there.
 	Namespace string `json:"namespace"`
 	// LeaderElection makes sure that one manager buys at a time.
@@ -95,7 +97,7 @@ func ReadConfig(args []string) (Config, error) {
 	config := DefaultConfig()
 	flags := flag.NewFlagSet("manager controllers", flag.ContinueOnError)
 	file := flags.String("config", "", "YAML `file` with everything that can be tuned; docs/configuration.md lists it")
-	flags.String("kubeconfig", "", "kubeconfig `file`; empty uses KUBECONFIG, or the Pod's service account")
+	kubeconfig := flags.String("kubeconfig", "", "kubeconfig `file`; empty uses KUBECONFIG, or the Pod's service account")
 	namespace := flags.String("namespace", "", "the manager's own `namespace`, where its lease and the operators' Secrets are (default from the file, else "+config.Namespace+")")
 	metrics := flags.String("metrics-bind-address", "", "`address` of the metrics, over HTTPS with authentication; 0 for none (default "+config.MetricsBindAddress+")")
 	health := flags.String("health-probe-bind-address", "", "`address` of /healthz and /readyz; 0 for none (default "+config.HealthProbeBindAddress+")")
@@ -104,6 +106,7 @@ func ReadConfig(args []string) (Config, error) {
 	if err := flags.Parse(args); err != nil {
 		return config, err
 	}
+	config.Kubeconfig = *kubeconfig
 	if flags.NArg() > 0 {
 		return config, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}

@@ -147,35 +147,33 @@ func (e *Environment) install(ctx context.Context, o Options) error {
 	if err := e.ApplyFolder(ctx, "config/rbac"); err != nil {
 		return err
 	}
-	if err := e.waitForOrders(ctx); err != nil {
-		return err
+	if !o.WithoutAdmission {
+		if err := e.ApplyFolder(ctx, "config/admission"); err != nil {
+			return err
+		}
+		if err := e.WaitForPolicies(ctx); err != nil {
+			return err
+		}
 	}
-	if o.WithoutAdmission {
-		return nil
-	}
-	if err := e.ApplyFolder(ctx, "config/admission"); err != nil {
-		return err
-	}
-	return e.WaitForPolicies(ctx)
+	return e.waitForOrders(ctx)
 }
 
-// waitForOrders returns once orders can be created: for two seconds after a CRD was
-// established the API server refuses that, so that every replica has learned of the kind.
+// waitForOrders returns once orders can be created: for some seconds after a CRD was
+// established the API server refuses that, so that every replica has learned of the kind, and
+// so do policies that change orders, until they know its schema.
 func (e *Environment) waitForOrders(ctx context.Context) error {
 	admin, err := client.New(e.Config, client.Options{})
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
 	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, policiesTimeout, true, func(ctx context.Context) (bool, error) {
-		order := &unstructured.Unstructured{}
+		order := &unstructured.Unstructured{Object: map[string]any{
+			"spec": map[string]any{"productRef": map[string]any{"name": "probe"}, "variant": "probe"},
+		}}
 		order.SetGroupVersionKind(esimv1alpha1.GroupVersion.WithKind("EsimOrder"))
 		order.SetNamespace(SystemNamespace)
 		order.SetName("probe")
-		// The order is no good; that it is told so shows that orders are served.
 		err := admin.Create(ctx, order, client.DryRunAll)
-		if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
-			return true, nil
-		}
 		if apierrors.IsServiceUnavailable(err) || apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
 			return false, nil
 		}
