@@ -53,38 +53,6 @@ const (
 	PhaseCancelled OrderPhase = "CANCELLED"
 )
 
-// FailureCode says why an order FAILED, in the words of the REST contract.
-type FailureCode string
-
-// The failure codes of an order. The first four are for the customer to mend.
-const (
-	// FailureInvalidPlan: the product has no such variant, or none with that
-	// amount.
-	FailureInvalidPlan FailureCode = "INVALID_PLAN"
-	// FailurePlanUnavailable: the variant is inactive, has no source, or every
-	// source says that it does not know the plan.
-	FailurePlanUnavailable FailureCode = "PLAN_UNAVAILABLE"
-	// FailureDuplicateReference: an earlier order of the namespace has the same
-	// clientReference.
-	FailureDuplicateReference FailureCode = "DUPLICATE_REFERENCE"
-	// FailureOrderExpired: the order was not accepted by its acceptBefore.
-	FailureOrderExpired FailureCode = "ORDER_EXPIRED"
-	// FailureOperatorRejected: a final refusal by every source.
-	FailureOperatorRejected FailureCode = "OPERATOR_REJECTED"
-	// FailureRecoveryExhausted: the operator's recovery.giveUpAfter has passed.
-	FailureRecoveryExhausted FailureCode = "RECOVERY_EXHAUSTED"
-)
-
-// UserFixable tells whether whoever placed the order can mend the cause.
-func (c FailureCode) UserFixable() bool {
-	switch c {
-	case FailureInvalidPlan, FailurePlanUnavailable, FailureDuplicateReference, FailureOrderExpired:
-		return true
-	default:
-		return false
-	}
-}
-
 // ActivationStatus is where a delivered profile stands, in the words of the REST contract.
 //
 // +kubebuilder:validation:Enum=NOT_INSTALLED;ACTIVE;EXPIRED
@@ -102,6 +70,9 @@ const (
 	// ConditionAccepted is True once product and plan are found and the plan's
 	// snapshot is taken.
 	ConditionAccepted = "Accepted"
+	// ConditionCharged is True once the order's price is taken from a wallet, and
+	// False when it could not be, or was given back.
+	ConditionCharged = "Charged"
 	// ConditionProvisioned is True once the operator has made the profile ready
 	// for download.
 	ConditionProvisioned = "Provisioned"
@@ -111,6 +82,9 @@ const (
 	// ConditionSecretNotWritable is True while the activation Secret cannot be
 	// written.
 	ConditionSecretNotWritable = "SecretNotWritable"
+	// ConditionCancelRefused is True where spec.cancel came too late, or the
+	// operator cannot undo the order: it stays what it was, and is not refunded.
+	ConditionCancelRefused = "CancelRefused"
 )
 
 // EsimOrderSpec says what is bought. It cannot be changed, but for notificationEmail and cancel.
@@ -147,7 +121,7 @@ type EsimOrderSpec struct {
 	Quantity int32 `json:"quantity,omitempty"`
 
 	// walletRef names the EsimWallet that pays. Where it is absent, the wallet in
-	// the plan's currency pays.
+	// the plan's currency pays, else the one in the client's defaultCurrency.
 	// +optional
 	WalletRef *WalletReference `json:"walletRef,omitempty"`
 
@@ -198,6 +172,11 @@ type EsimOrderStatus struct {
 	// +optional
 	Plan *OrderPlan `json:"plan,omitempty"`
 
+	// charge is what the order took from a wallet and, with refund, gave back: it
+	// is the ledger entry.
+	// +optional
+	Charge *OrderCharge `json:"charge,omitempty"`
+
 	// provisioning is how the profile is being bought.
 	// +optional
 	Provisioning *OrderProvisioning `json:"provisioning,omitempty"`
@@ -214,8 +193,8 @@ type EsimOrderStatus struct {
 	// +optional
 	Failure *OrderFailure `json:"failure,omitempty"`
 
-	// conditions: Accepted, Provisioned, Ready, Reconciling, Stalled; and while
-	// they hold, OutcomeUnknown and SecretNotWritable.
+	// conditions: Accepted, Charged, Provisioned, Ready, Reconciling, Stalled; and
+	// while they hold, OutcomeUnknown, SecretNotWritable and CancelRefused.
 	// +optional
 	Conditions Conditions `json:"conditions,omitempty"`
 }
@@ -345,17 +324,6 @@ type OrderActivation struct {
 	InstalledTime *metav1.Time `json:"installedTime,omitempty"`
 }
 
-// OrderFailure says why an order FAILED.
-type OrderFailure struct {
-	// code for programs.
-	Code FailureCode `json:"code"`
-	// reason in plain words.
-	// +kubebuilder:validation:MaxLength=512
-	Reason string `json:"reason"`
-	// userFixable is true where whoever placed the order can mend the cause.
-	UserFixable bool `json:"userFixable"`
-}
-
 // EsimOrder is the purchase of one eSIM.
 //
 // +kubebuilder:object:root=true
@@ -372,9 +340,12 @@ type OrderFailure struct {
 // +kubebuilder:printcolumn:name="Activation",type=string,JSONPath=`.status.activation.status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 // +kubebuilder:printcolumn:name="Operator",type=string,JSONPath=`.status.provisioning.operatorRef.name`,priority=1
+// +kubebuilder:printcolumn:name="Charged",type=string,JSONPath=`.status.charge.amount`,priority=1
 // +kubebuilder:printcolumn:name="Reference",type=string,JSONPath=`.spec.clientReference`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 242",message="metadata.name may have at most 242 characters: the Secret <name>-activation is named after it",fieldPath=".metadata"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.charge) || (has(self.status) && has(self.status.charge) && self.status.charge.walletUID == oldSelf.status.charge.walletUID && self.status.charge.amount == oldSelf.status.charge.amount && self.status.charge.currency == oldSelf.status.charge.currency && self.status.charge.transactionID == oldSelf.status.charge.transactionID)",message="a charge is a ledger entry: it cannot be removed, and its walletUID, amount, currency and transactionID cannot be changed; give money back with a refund",fieldPath=".status.charge"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.charge) || !has(oldSelf.status.charge.refund) || !has(self.status) || !has(self.status.charge) || (has(self.status.charge.refund) && self.status.charge.refund == oldSelf.status.charge.refund)",message="a refund is a ledger entry: it cannot be removed or changed",fieldPath=".status.charge.refund"
 type EsimOrder struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

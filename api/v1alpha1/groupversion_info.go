@@ -1,5 +1,6 @@
 // Package v1alpha1 holds the kinds of the group esim.telco.dev: what a platform
-// team declares (EsimOperator, EsimProduct) and what its clients buy (EsimOrder).
+// team declares (EsimOperator, EsimProduct; EsimClient and EsimWallet for each of its
+// clients) and what its clients buy (EsimOrder).
 //
 // Upper-case values such as PENDING go against Kubernetes' API conventions on
 // purpose: they are the words of the REST contract that clients already speak.
@@ -29,6 +30,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&EsimOperator{}, &EsimOperatorList{},
 		&EsimProduct{}, &EsimProductList{},
+		&EsimClient{}, &EsimClientList{},
+		&EsimWallet{}, &EsimWalletList{},
 		&EsimOrder{}, &EsimOrderList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)

@@ -14,10 +14,38 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,10})([.][0-9]{1,4})?$')",message="must be a decimal number in quotes, not negative, with at most 11 digits before the point and 4 after it, such as \"4.50\""
 type Decimal string
 
-// Currency is an ISO 4217 code, such as USD.
+// SignedDecimal is a Decimal that may have a minus: for what can be taken back.
+//
+// +kubebuilder:validation:MaxLength=17
+// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|[1-9][0-9]{0,10})([.][0-9]{1,4})?$') && !self.matches('^-[0.]+$')",message="must be a decimal number in quotes with at most 11 digits before the point and 4 after it, such as \"4.50\" or \"-4.50\""
+type SignedDecimal string
+
+// Amount is a sum that the manager computed, in decimal digits: up to eight after the
+// point, which a discount on a Decimal needs to be exact, and no end of zeros.
+//
+// +kubebuilder:validation:MaxLength=40
+// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|[1-9][0-9]{0,29})([.][0-9]{1,8})?$') && !self.matches('^-[0.]+$')",message="must be a decimal number with at most 30 digits before the point and 8 after it"
+type Amount string
+
+// Percent is a part of a hundred, in decimal digits.
+//
+// +kubebuilder:validation:MaxLength=6
+// +kubebuilder:validation:XValidation:rule="self.matches('^(100([.]0{1,2})?|[1-9]?[0-9]([.][0-9]{1,2})?)$')",message="must be a number in quotes from 0 to 100 with at most 2 decimals, such as \"5\" or \"12.5\""
+type Percent string
+
+// Rate is what a unit of one currency costs in another, in decimal digits.
+//
+// +kubebuilder:validation:MaxLength=18
+// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,8})([.][0-9]{1,8})?$')",message="must be a decimal number in quotes, not negative, with at most 9 digits before the point and 8 after it, such as \"1.17\""
+// +kubebuilder:validation:XValidation:rule="!self.matches('^0([.]0*)?$')",message="must be greater than 0: at a rate of 0 everything would be free"
+type Rate string
+
+// Currency is an ISO 4217 code, such as USD, of a currency that is in use now. The codes
+// without minor units (gold, test codes and the like) are not among them: nothing can be
+// rounded to those. The list is that of the package internal/money.
 //
 // +kubebuilder:validation:MaxLength=3
-// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z]{3}$')",message="must be an ISO 4217 code of three capital letters, such as USD"
+// +kubebuilder:validation:XValidation:rule="self in ['AED','AFN','ALL','AMD','AOA','ARS','AUD','AWG','AZN','BAM','BBD','BDT','BHD','BIF','BMD','BND','BOB','BOV','BRL','BSD','BTN','BWP','BYN','BZD','CAD','CDF','CHE','CHF','CHW','CLF','CLP','CNY','COP','COU','CRC','CUP','CVE','CZK','DJF','DKK','DOP','DZD','EGP','ERN','ETB','EUR','FJD','FKP','GBP','GEL','GHS','GIP','GMD','GNF','GTQ','GYD','HKD','HNL','HTG','HUF','IDR','ILS','INR','IQD','IRR','ISK','JMD','JOD','JPY','KES','KGS','KHR','KMF','KPW','KRW','KWD','KYD','KZT','LAK','LBP','LKR','LRD','LSL','LYD','MAD','MDL','MGA','MKD','MMK','MNT','MOP','MRU','MUR','MVR','MWK','MXN','MXV','MYR','MZN','NAD','NGN','NIO','NOK','NPR','NZD','OMR','PAB','PEN','PGK','PHP','PKR','PLN','PYG','QAR','RON','RSD','RUB','RWF','SAR','SBD','SCR','SDG','SEK','SGD','SHP','SLE','SOS','SRD','SSP','STN','SVC','SYP','SZL','THB','TJS','TMT','TND','TOP','TRY','TTD','TWD','TZS','UAH','UGX','USD','USN','UYI','UYU','UYW','UZS','VED','VES','VND','VUV','WST','XAD','XAF','XCD','XCG','XOF','XPF','YER','ZAR','ZMW','ZWG']",message="must be the ISO 4217 code of a currency in use, three capital letters, such as USD"
 type Currency string
 
 // CountryCode is an ISO 3166-1 alpha-3 code, GLO for worldwide, or a region by one of

@@ -96,7 +96,7 @@ var _ = Describe("An order", func() {
 		deliver(ctx, order, "8947010000123456792")
 		columns, cells := table(ctx, order)
 		Expect(columns).To(Equal([]string{
-			"Name", "ID", "Product", "Plan", "Phase", "ICCID", "Activation", "Reason", "Operator", "Reference", "Age",
+			"Name", "ID", "Product", "Plan", "Phase", "ICCID", "Activation", "Reason", "Operator", "Charged", "Reference", "Age",
 		}))
 		Expect(cells[:7]).To(Equal([]any{
 			order.Name, float64(4711), "japan", "1gb-7d", "DELIVERED", "8947010000123456792", "NOT_INSTALLED",

@@ -51,7 +51,7 @@ func variants(changes ...string) string {
 const (
 	saysCountry = `must be an ISO 3166-1 alpha-3 code of three capital letters such as JPN, GLO for worldwide, ` +
 		`or a region: XEU, XAS, XAF, XNA, XSA, XCB, XME, XOC`
-	saysCurrency    = `must be an ISO 4217 code of three capital letters, such as USD`
+	saysCurrency    = `must be the ISO 4217 code of a currency in use, three capital letters, such as USD`
 	saysOneLine     = `must be one line of text: no control characters, no line breaks`
 	saysCoverage    = `coverage must list the countries that GLO or a region includes`
 	saysNoCoverage  = `coverage belongs to GLO and regions only; a single country covers itself: leave it out`

@@ -84,7 +84,8 @@ var _ = Describe("The schema", func() {
 			walk(kind, schema, func(path string, schema apiextensionsv1.JSONSchemaProps) {
 				isItem := strings.HasSuffix(path, "[]")
 				isObjectMeta := path == kind+".metadata"
-				fromKubernetes := path == kind+".apiVersion" || path == kind+".kind" || strings.Contains(path, ".conditions[]")
+				fromKubernetes := path == kind+".apiVersion" || path == kind+".kind" || strings.Contains(path, ".conditions[]") ||
+					strings.Contains(path, ".productSelector.")
 				switch {
 				case isItem || isObjectMeta || fromKubernetes:
 				case schema.Description == "":
