@@ -99,12 +99,12 @@ func notWritten(iccid activation.ICCID, err error) *operators.Error {
 }
 
 // giveUpOwn gives a profile back that lost to the one in the journal, so that it does not
-// stay reserved. It is never reusable: whoever wrote the journal may have named it too. An
-// answer that it cannot be given back is final, and the order goes on with the journal's
-// profile; no answer is not, and ends the pass, with the journal's ICCID as the one held.
+// stay reserved. It is never reusable: whoever wrote the journal may have named it too. With
+// an answer that decides about the profile the order goes on with the journal's. Anything
+// else, a refusal of our identity too, ends the pass, with the journal's ICCID as the one held.
 func (d *Driver) giveUpOwn(ctx context.Context, p operators.Purchase, j operators.Journal, own, journaled activation.ICCID) *operators.Error {
 	failure := d.cancelOrder(ctx, operators.Held{RequestID: p.RequestID, ICCID: own}, unjournaled(own))
-	if !givenBack(failure) && failure.Class != operators.Misconfigured {
+	if !givenBack(failure) {
 		j.Obtained(own) // the journal may take it for written, now that something is
 		failure.ICCID = journaled
 		if failure.Class == operators.OutcomeUnknown {

@@ -1,6 +1,7 @@
 package es2plus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -211,6 +212,55 @@ func TestTheLosersProfileWouldBeForgottenWhereCancelOrderIsNotAnswered(t *testin
 	}
 	if stranded := w.smdp.inState(stateAllocated); len(stranded) > 0 || len(m.unwritten) > 0 {
 		t.Errorf("stranded %v, still kept %v", stranded, m.unwritten)
+	}
+}
+
+// refusing answers every CancelOrder alike, and has everything else executed.
+type refusing struct {
+	*manager
+	cancelOrder reply
+}
+
+func (r refusing) exchange(ctx context.Context, path string, request []byte) reply {
+	if functionOf(path) == es2plus.CancelOrder {
+		return r.cancelOrder
+	}
+	return r.manager.exchange(ctx, path, request)
+}
+
+// A refusal of our identity, or of whatever we send, decides nothing about the profile.
+func TestTheLosersProfileWouldBeForgottenWhereCancelOrderIsRefused(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		refusal reply
+	}{
+		{"the TLS handshake fails", reply{fate: refused}},
+		{"HTTP 401", reply{status: 401}},
+		{"HTTP 403", reply{status: 403}},
+		{"HTTP 404", reply{status: 404}},
+		{"the requester is not known", answer(nil, "1.1/1.1")},
+		{"a mandatory field is missing", answer(nil, "8.2.1/2.2")},
+	} {
+		w := newWorld(configured, nil)
+		m := w.manager(1)
+		m.seen = orderStatus{attempt: 1}
+		w.secret = &storedSecret{attempt: 1, profile: other}
+		w.smdp.profiles = map[activation.ICCID]*sold{other.ICCID: {state: stateAllocated}}
+		j := &memoryJournal{manager: m}
+		_, err := newDriver(Config{}, refusing{m, tc.refusal}).Provision(t.Context(), anyPurchase, j)
+		var failed *operators.Error
+		if !errors.As(err, &failed) || failed.Class != misconfigured || failed.ICCID != other.ICCID {
+			t.Errorf("%s: the error is %+v", tc.name, failed)
+		}
+		if own, kept := m.unwritten[1]; !kept || own == other.ICCID || len(w.smdp.requestsTo(es2plus.ConfirmOrder)) > 0 {
+			t.Errorf("%s: kept %v, and went on with %v", tc.name, m.unwritten, counted(w))
+		}
+		if profile, err := m.driver.Provision(t.Context(), anyPurchase, j); err != nil || profile.ICCID != other.ICCID {
+			t.Errorf("%s: the next pass: %v, %v", tc.name, profile, err)
+		}
+		if stranded := w.smdp.inState(stateAllocated); len(stranded) > 0 || len(m.unwritten) > 0 {
+			t.Errorf("%s: stranded %v, still kept %v", tc.name, stranded, m.unwritten)
+		}
 	}
 }
 
