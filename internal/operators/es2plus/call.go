@@ -123,8 +123,9 @@ func (d *Driver) releaseProfile(ctx context.Context, p operators.Purchase, held 
 	}, noFields, held.MatchingID)
 }
 
-// cancelOrder gives a profile back.
-func (d *Driver) cancelOrder(ctx context.Context, h operators.Held, variant string) *operators.Error {
+// cancelOrder gives a profile back. The answer may repeat secrets that h does not hold, because
+// an earlier call carried them.
+func (d *Driver) cancelOrder(ctx context.Context, h operators.Held, variant string, secrets ...activation.Credential) *operators.Error {
 	const function = es2plus.CancelOrder
 	final := es2plus.FinalUnavailable
 	if h.Reusable {
@@ -133,5 +134,5 @@ func (d *Driver) cancelOrder(ctx context.Context, h operators.Held, variant stri
 	return d.call(ctx, function, es2plus.CancelOrderRequest{
 		Header: d.header(function, h.RequestID, variant), ICCID: string(h.ICCID), MatchingID: h.MatchingID.Reveal(),
 		FinalProfileStatusIndicator: final,
-	}, noFields, h.MatchingID)
+	}, noFields, append(secrets, h.MatchingID)...)
 }

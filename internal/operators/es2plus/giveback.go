@@ -19,8 +19,9 @@ func (d *Driver) GiveBack(ctx context.Context, h operators.Held) error {
 	if failure != nil && failure.Code == codeOtherMatchingID && !h.MatchingID.Empty() && !h.Reusable {
 		// The matching ID is the journal's, and ConfirmOrder may never have arrived: then the
 		// profile has none, which strict servers take for another.
+		journaled := h.MatchingID
 		h.MatchingID = activation.Credential{}
-		failure = d.cancelOrder(ctx, h, withoutMatchingID)
+		failure = d.cancelOrder(ctx, h, withoutMatchingID, journaled)
 	}
 	final, err := verdict(failure)
 	if !final {

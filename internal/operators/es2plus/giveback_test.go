@@ -1,7 +1,9 @@
 package es2plus
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -93,3 +95,31 @@ func TestAProfileThatMayBeSoldAgainIsNamedOnce(t *testing.T) {
 		t.Errorf("%d calls; another order's profile was cancelled: %v", calls, w.smdp.profiles[heldICCID])
 	}
 }
+
+// The second CancelOrder leaves the matching ID out; the text that refuses it may repeat it all
+// the same, from the first.
+func TestTheMatchingIDIsMaskedAlsoWhereTheCallDoesNotCarryIt(t *testing.T) {
+	const secret = "K3TQX9ZW7VJ2M4PBN8RD"
+	first, second := answer(nil, codeOtherMatchingID), answer(nil, "9.9/9.9")
+	second.body = []byte(strings.Replace(string(second.body), `"9.9"`, `"9.9","message":"cancelled as `+secret+` before"`, 1))
+	d := newDriver(Config{}, &inTurn{first, second})
+	err := d.GiveBack(t.Context(), operators.Held{RequestID: "R", ICCID: heldICCID, MatchingID: activation.NewCredential(secret)})
+	var failed *operators.Error
+	if !errors.As(err, &failed) || failed.Err == nil || !strings.Contains(failed.Err.Error(), "cancelled as ") {
+		t.Fatalf("the error is %v, because of %v", err, errors.Unwrap(err))
+	}
+	if strings.Contains(failed.Err.Error(), secret) {
+		t.Errorf("the matching ID is shown: %v", failed.Err)
+	}
+}
+
+// inTurn is a transport that answers one call after the other.
+type inTurn []reply
+
+func (r *inTurn) exchange(context.Context, string, []byte) reply {
+	next := (*r)[0]
+	*r = (*r)[1:]
+	return next
+}
+func (r *inTurn) connect(context.Context) reply { return reply{} }
+func (r *inTurn) close()                        {}
