@@ -6,7 +6,7 @@
 // ReleaseProfile, which succeeds for what is Released; what is in no usable state is handed
 // to the caller as class Restart, to be given back. The files are: provision and giveback
 // (what is called when), classify (what an answer means), answer (how it is read), transport
-// and tlsconn (how it travels).
+// and tlsconn (how it travels), cause (what may be told of one that did not come).
 package es2plus
 
 import (

@@ -53,7 +53,7 @@ type reply struct {
 	status     int
 	retryAfter time.Duration
 	body       []byte
-	// err is why there is none, for logs.
+	// err is why there is none, for logs: a cause, or in our own words.
 	err error
 }
 
@@ -149,18 +149,18 @@ func failed(err error, used []*tlsConn) reply {
 	sent := false
 	for _, conn := range used {
 		if refusal := conn.refusal.Load(); refusal != nil {
-			return reply{fate: refused, err: errors.Join(refusal, err)}
+			return reply{fate: refused, err: plain(refusal)}
 		}
 		sent = sent || conn.sent.Load()
 	}
 	var trust *trustError
 	switch {
 	case errors.As(err, &trust):
-		return reply{fate: refused, err: err}
+		return reply{fate: refused, err: plain(err)}
 	case sent:
-		return reply{fate: unanswered, err: err}
+		return reply{fate: unanswered, err: plain(err)}
 	default:
-		return reply{fate: notSent, err: err}
+		return reply{fate: notSent, err: plain(err)}
 	}
 }
 
@@ -172,7 +172,7 @@ func (t *httpTransport) read(answer *http.Response) reply {
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		result.fate, result.err = unanswered, fmt.Errorf("read the answer: %w", err)
+		result.fate, result.err = unanswered, fmt.Errorf("read the answer: %w", plain(err))
 	case len(body) > maxAnswer:
 		result.fate, result.err = unreadable, fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
 	default:
