@@ -10,17 +10,6 @@ import (
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 )
 
-// indexUnfinished holds, by operator, the orders that may still hold a profile there.
-const indexUnfinished = "unfinished.operatorRef"
-
-func byOperatorUntilFinished(object client.Object) []string {
-	order, ok := object.(*v1alpha1.EsimOrder)
-	if !ok || order.Status.Provisioning == nil || order.Terminal() {
-		return nil
-	}
-	return []string{order.Status.Provisioning.OperatorRef.Name}
-}
-
 // hold keeps an EsimOperator from vanishing while orders need it to find out what they hold.
 func (r *OperatorReconciler) hold(ctx context.Context, operator *v1alpha1.EsimOperator) error {
 	if controllerutil.ContainsFinalizer(operator, v1alpha1.OperatorFinalizer) {

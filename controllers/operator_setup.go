@@ -25,17 +25,13 @@ import (
 // another's status old.
 const probesAtOnce = 8
 
-// SetupWithManager registers the controller, its index and its watches. Of Secrets only the
+// SetupWithManager registers the controller and its watches. Of Secrets only the
 // metadata is watched, and only in the manager's own namespace.
-func (r *OperatorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
-	err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.EsimOrder{}, indexUnfinished, byOperatorUntilFinished)
-	if err != nil {
-		return fmt.Errorf("indexing orders by operator: %w", err)
-	}
+func (r *OperatorReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager) error {
 	r.Connections.OnChange(r.wake)
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err = ctrl.NewControllerManagedBy(mgr).
+	err := ctrl.NewControllerManagedBy(mgr).
 		Named("operator").
 		For(&v1alpha1.EsimOperator{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(secrets, handler.EnqueueRequestsFromMapFunc(r.operatorsOfSecret),

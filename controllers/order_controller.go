@@ -114,6 +114,9 @@ func (r *OrderReconciler) stopped(ctx context.Context, p *pass, err error) (ctrl
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		ctrl.LoggerFrom(ctx).V(1).Info("The order changed meanwhile, starting over", "cause", err.Error())
 		r.noteHeldNow(ctx, p)
+		if p.called {
+			return ctrl.Result{Priority: &retryPriority}, err
+		}
 		return ctrl.Result{RequeueAfter: conflictDelay, Priority: &retryPriority}, nil
 	}
 	r.noteHeld(ctx, p)

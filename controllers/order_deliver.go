@@ -79,6 +79,9 @@ func (r *OrderReconciler) operator(ctx context.Context, name string) (*v1alpha1.
 type learnedAddresses struct {
 	mu         sync.Mutex
 	byOperator map[types.UID]learnedAddress
+	// writing is held, per operator, by whoever writes its address: one that is slow to write
+	// delays no other.
+	writing map[types.UID]*sync.Mutex
 }
 
 // learnedAddress counts under one generation of the EsimOperator's spec only: another one may
@@ -108,32 +111,60 @@ func (l *learnedAddresses) known(operator *v1alpha1.EsimOperator) string {
 // learn writes a new address into the EsimOperator's status, before any order is delivered
 // with it: the next process will need it when it finds an answer lost.
 func (l *learnedAddresses) learn(ctx context.Context, r *OrderReconciler, operator *v1alpha1.EsimOperator, address string) error {
+	learned := learnedAddress{address, operator.Generation}
 	if address == "" || address == l.known(operator) {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	learned := learnedAddress{address, operator.Generation}
-	if l.byOperator[operator.UID] == learned {
+	writing := l.writer(operator.UID)
+	writing.Lock()
+	defer writing.Unlock()
+	if l.has(operator.UID, learned) {
 		return nil
 	}
+	now := operator.DeepCopy()
 	for {
-		operator = operator.DeepCopy()
-		operator.Status.SMDPAddress, operator.Status.SMDPAddressGeneration = learned.address, learned.generation
-		err := r.Writer.Status().Update(ctx, operator)
-		if apierrors.IsConflict(err) {
-			if err = r.Live.Get(ctx, types.NamespacedName{Name: operator.Name}, operator); err == nil {
-				continue
-			}
+		now.Status.SMDPAddress, now.Status.SMDPAddressGeneration = learned.address, learned.generation
+		err := r.Writer.Status().Update(ctx, now)
+		if err == nil {
+			break
 		}
-		if err != nil {
+		if !apierrors.IsConflict(err) {
 			return fmt.Errorf("recording the SM-DP+ address of EsimOperator %s: %w", operator.Name, err)
 		}
-		break
+		if err := r.Live.Get(ctx, types.NamespacedName{Name: operator.Name}, now); err != nil {
+			return fmt.Errorf("reading EsimOperator %s to record its SM-DP+ address: %w", operator.Name, err)
+		}
+		if now.UID != operator.UID || now.Generation != operator.Generation {
+			return nil // another connection by now: what the one before it answered does not count
+		}
 	}
+	l.remember(operator.UID, learned)
+	return nil
+}
+
+func (l *learnedAddresses) writer(operator types.UID) *sync.Mutex {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.writing == nil {
+		l.writing = map[types.UID]*sync.Mutex{}
+	}
+	if l.writing[operator] == nil {
+		l.writing[operator] = &sync.Mutex{}
+	}
+	return l.writing[operator]
+}
+
+func (l *learnedAddresses) has(operator types.UID, address learnedAddress) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.byOperator[operator] == address
+}
+
+func (l *learnedAddresses) remember(operator types.UID, address learnedAddress) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.byOperator == nil {
 		l.byOperator = map[types.UID]learnedAddress{}
 	}
-	l.byOperator[operator.UID] = learned
-	return nil
+	l.byOperator[operator] = address
 }

@@ -31,7 +31,7 @@ func (r *OrderReconciler) close(ctx context.Context, p *pass, held activation.IC
 	provisioning.NextAttemptTime = nil
 	recordError(p, cause)
 	setPending(p, reasonGivingBack, cause.Error()+"; the profile is given back first")
-	if err := r.writeStatus(ctx, p); err != nil {
+	if err := r.record(ctx, p); err != nil {
 		return nil, fmt.Errorf("recording that the profile is given back: %w", err)
 	}
 	return r.giveBack(ctx, p, first)
@@ -45,6 +45,7 @@ func (r *OrderReconciler) giveBack(ctx context.Context, p *pass, asked asking) (
 	if written = written && entry.ICCID == held.ICCID; written {
 		held.MatchingID = entry.MatchingID
 	}
+	p.called = true
 	err := p.slot.Driver.GiveBack(ctx, held)
 	var failed *operators.Error
 	switch {

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/operators"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
 )
 
@@ -23,6 +24,9 @@ func (r *OrderReconciler) enter(ctx context.Context, p *pass) (*decision, error)
 	if waitsForPerson(p.order) && p.order.Annotations[v1alpha1.ResolveAnnotation] != v1alpha1.ResolveNotBought {
 		// Not for ever: the cache may be old, and the person's answer taken already.
 		return &decision{silent: true, after: r.Pace.Waiting.Duration}, nil
+	}
+	if given, err := r.giveUpWaiting(ctx, p); given != nil || err != nil {
+		return given, err
 	}
 	connection := r.Connections.For(p.source.OperatorRef.Name)
 	provisioning := p.provisioning()
@@ -45,7 +49,7 @@ func (r *OrderReconciler) enter(ctx context.Context, p *pass) (*decision, error)
 func (r *OrderReconciler) waitForOperator(ctx context.Context, p *pass, u *connections.Unavailable) (*decision, error) {
 	waiting := r.Pace.Waiting.Duration
 	again := waiting + time.Duration(r.Jitter()*float64(waiting))
-	if p.provisioning() != nil || p.now.Sub(p.order.CreationTimestamp.Time) < waiting {
+	if p.now.Sub(dueSince(p.order)) < waiting {
 		return &decision{silent: true, after: again}, nil
 	}
 	message := u.Error()
@@ -58,7 +62,48 @@ func (r *OrderReconciler) waitForOperator(ctx context.Context, p *pass, u *conne
 			return nil, fmt.Errorf("reading EsimOperator %s: %w", u.Operator, err)
 		}
 	}
-	return &decision{reason: reasonOperatorUnavailable, message: message, after: again}, nil
+	return &decision{reason: reasonOperatorUnavailable, message: message, condition: exceptionOf(p.order), after: again}, nil
+}
+
+// giveUpWaiting ends an order that holds nothing once it was kept going long enough, whether
+// or not its operator can be asked: there is nothing to give back.
+func (r *OrderReconciler) giveUpWaiting(ctx context.Context, p *pass) (*decision, error) {
+	if !p.order.DeletionTimestamp.IsZero() {
+		return nil, nil
+	}
+	giveUpAfter, err := r.giveUpAfter(ctx, p.source.OperatorRef.Name)
+	if err != nil {
+		return nil, err
+	}
+	if p.provisioning() == nil {
+		if p.now.Sub(p.order.CreationTimestamp.Time) >= giveUpAfter {
+			return orderFailed(v1alpha1.FailureRecoveryExhausted, "the order could not be given to its operator in time"), nil
+		}
+		return nil, nil
+	}
+	if !exhausted(p.provisioning(), giveUpAfter, p.now) {
+		return nil, nil
+	}
+	if err := r.openJournal(ctx, p); err != nil && !errors.Is(err, operators.ErrJournalRefused) {
+		return nil, err
+	}
+	if p.held() != "" {
+		return nil, nil // it is given back first, and that needs the operator
+	}
+	return recoveryExhausted(p), nil
+}
+
+// giveUpAfter is how long an order at an operator is kept going.
+func (r *OrderReconciler) giveUpAfter(ctx context.Context, operator string) (time.Duration, error) {
+	var found v1alpha1.EsimOperator
+	err := r.Client.Get(ctx, types.NamespacedName{Name: operator}, &found)
+	if apierrors.IsNotFound(err) {
+		return v1alpha1.DefaultGiveUpAfter, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("reading EsimOperator %s: %w", operator, err)
+	}
+	return found.GiveUpAfter(), nil
 }
 
 // intend records, in one write with an optimistic lock, what is going to be bought and under

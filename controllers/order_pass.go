@@ -16,6 +16,8 @@ type pass struct {
 	order *v1alpha1.EsimOrder
 	// written is the status as it stands in etcd, as far as this pass knows.
 	written v1alpha1.EsimOrderStatus
+	// generation of the spec that the pass decides from.
+	generation int64
 	// now is when the pass began.
 	now time.Time
 
@@ -23,6 +25,9 @@ type pass struct {
 	source v1alpha1.VariantSource
 	// slot is the right to call the operator.
 	slot *connections.Slot
+	// called tells that the operator was called: if what came of it cannot be recorded, the next
+	// pass must not follow at once.
+	called bool
 	// fresh is true only in the very pass whose intent write for attempt 1 was answered:
 	// then no journal can exist yet, and none is read.
 	fresh bool
@@ -36,7 +41,7 @@ type pass struct {
 
 func newPass(order *v1alpha1.EsimOrder, now time.Time) *pass {
 	order = order.DeepCopy()
-	return &pass{order: order, written: *order.Status.DeepCopy(), now: now}
+	return &pass{order: order, written: *order.Status.DeepCopy(), generation: order.Generation, now: now}
 }
 
 // leave gives back what the pass holds of what others wait for.

@@ -21,7 +21,7 @@ const keptAttempts = 10
 // earlier pass obtained.
 func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, error) {
 	if err := r.openJournal(ctx, p); err != nil {
-		return r.journalUnusable(p, err)
+		return r.journalUnreadable(ctx, p, err)
 	}
 	if p.order.Annotations[v1alpha1.ResolveAnnotation] == v1alpha1.ResolveNotBought && waitsForPerson(p.order) {
 		return r.resolvedByPerson(ctx, p)
@@ -49,6 +49,7 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 			return nil, err
 		}
 	}
+	p.called = true
 	p.profile, err = p.slot.Driver.Provision(ctx, operators.Purchase{
 		RequestID:   provisioning.RequestID,
 		PlanID:      provisioning.PlanID,
@@ -243,6 +244,18 @@ func (r *OrderReconciler) newRequest(p *pass) {
 	provisioning := p.provisioning()
 	provisioning.Attempt++
 	provisioning.RequestID = requestID(p.order.UID, provisioning.Attempt)
+}
+
+// journalUnreadable is for a Secret that is not ours in the place of the order's.
+func (r *OrderReconciler) journalUnreadable(ctx context.Context, p *pass, err error) (*decision, error) {
+	giveUpAfter, missing := r.giveUpAfter(ctx, p.provisioning().OperatorRef.Name)
+	if missing != nil {
+		return nil, missing
+	}
+	if held := p.held(); held != "" && errors.Is(err, operators.ErrJournalRefused) && exhausted(p.provisioning(), giveUpAfter, p.now) {
+		return r.giveUp(ctx, p, held)
+	}
+	return r.journalUnusable(p, err)
 }
 
 // journalUnusable keeps the order PENDING until its Secret can be written.

@@ -87,10 +87,22 @@ func due(p *v1alpha1.OrderProvisioning, now, connectedAt time.Time) (time.Durati
 	return 0, true
 }
 
+// dueSince is since when an order could have been tried.
+func dueSince(order *v1alpha1.EsimOrder) time.Time {
+	switch p := order.Status.Provisioning; {
+	case p == nil:
+		return order.CreationTimestamp.Time
+	case p.NextAttemptTime != nil:
+		return p.NextAttemptTime.Time
+	default:
+		return p.StartTime.Time
+	}
+}
+
 // exhausted tells whether an order that cannot be filled has been kept going long enough.
 // One whose outcome is unknown never has.
 func exhausted(p *v1alpha1.OrderProvisioning, giveUpAfter time.Duration, now time.Time) bool {
-	if p == nil || giveUpAfter <= 0 || p.LastError == nil {
+	if p == nil || p.LastError == nil {
 		return false
 	}
 	if p.LastError.Class == string(operators.OutcomeUnknown) {

@@ -18,25 +18,13 @@ import (
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 )
 
-// Indexes of EsimOrders in the cache.
-const (
-	// indexReference holds orders that carry a clientReference.
-	indexReference = "spec.clientReference"
-	// indexUnaccepted holds, by product, orders that wait for their product.
-	indexUnaccepted = "unaccepted.productRef"
-)
-
 // errorBackoff is how long an order waits after an error of our own API server.
 var errorBackoff = backoff(50*time.Millisecond, 30*time.Second)
 
-// SetupWithManager registers the controller, its indexes and its watches.
+// SetupWithManager registers the controller, the orders' indexes and its watches.
 func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
-	indexer := mgr.GetFieldIndexer()
-	if err := indexer.IndexField(ctx, &v1alpha1.EsimOrder{}, indexReference, byReference); err != nil {
-		return fmt.Errorf("indexing orders by clientReference: %w", err)
-	}
-	if err := indexer.IndexField(ctx, &v1alpha1.EsimOrder{}, indexUnaccepted, byProductUntilAccepted); err != nil {
-		return fmt.Errorf("indexing orders by product: %w", err)
+	if err := addOrderIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
 	}
 	gauge := &orderGauge{gauge: ordersNow}
 	if err := gauge.watch(ctx, mgr.GetCache()); err != nil {
@@ -84,19 +72,4 @@ func (r *OrderReconciler) ordersWaitingFor(ctx context.Context, product client.O
 		requests[i].NamespacedName = client.ObjectKeyFromObject(&orders.Items[i])
 	}
 	return requests
-}
-
-func byReference(object client.Object) []string {
-	if order, ok := object.(*v1alpha1.EsimOrder); ok && order.Spec.ClientReference != "" {
-		return []string{order.Spec.ClientReference}
-	}
-	return nil
-}
-
-func byProductUntilAccepted(object client.Object) []string {
-	order, ok := object.(*v1alpha1.EsimOrder)
-	if !ok || order.Status.Plan != nil || order.Terminal() {
-		return nil
-	}
-	return []string{order.Spec.ProductRef.Name}
 }

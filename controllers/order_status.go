@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -86,7 +87,7 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 	if !p.order.DeletionTimestamp.IsZero() && p.order.Terminal() {
 		result.RequeueAfter = conflictDelay // what is left is to let it go
 	}
-	if err := r.writeStatus(ctx, p); err != nil {
+	if err := r.record(ctx, p); err != nil {
 		return r.stopped(ctx, p, fmt.Errorf("recording what became of the order: %w", err))
 	}
 	r.count(p, d)
@@ -100,7 +101,7 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 // anything about the order changed there meanwhile. Never by patch or apply: those silently
 // succeed on an order that was deleted and made anew.
 func (r *OrderReconciler) writeStatus(ctx context.Context, p *pass) error {
-	p.order.Status.ObservedGeneration = p.order.Generation
+	p.order.Status.ObservedGeneration = p.generation
 	if equality.Semantic.DeepEqual(p.order.Status, p.written) {
 		return nil
 	}
@@ -113,6 +114,35 @@ func (r *OrderReconciler) writeStatus(ctx context.Context, p *pass) error {
 	}
 	return nil
 }
+
+// record writes what a pass decided. Whoever owns the order may edit it at any time, in a loop
+// if they like: an edit that left the status alone contradicts nothing that was decided, and
+// must not have it forgotten, or the next call would come without tries, backoff and limits.
+// A deletion, and any other status than the pass began from, have the order looked at anew.
+func (r *OrderReconciler) record(ctx context.Context, p *pass) error {
+	err := r.writeStatus(ctx, p)
+	for range recordTries {
+		if !apierrors.IsConflict(err) {
+			return err
+		}
+		var now v1alpha1.EsimOrder
+		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(p.order), &now); err != nil {
+			return fmt.Errorf("reading the order after a conflict: %w", err)
+		}
+		if now.UID != p.order.UID || now.DeletionTimestamp.IsZero() != p.order.DeletionTimestamp.IsZero() ||
+			!equality.Semantic.DeepEqual(now.Status, p.written) {
+			return err
+		}
+		decided := p.order.Status
+		p.order = &now
+		p.order.Status = decided
+		err = r.writeStatus(ctx, p)
+	}
+	return err
+}
+
+// recordTries is how many edits in a row a pass' last write comes after.
+const recordTries = 5
 
 // noteHeld puts the ICCID that an interrupted pass holds into the status, so that it is given
 // back even if its journal should vanish. It is a second line: if it fails too, the journal
@@ -190,10 +220,23 @@ func setFailed(p *pass, failure *v1alpha1.OrderFailure) {
 	p.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, failure.Reason)
 }
 
+// exceptions are the conditions that an order has only while they hold.
+var exceptions = []string{v1alpha1.ConditionOutcomeUnknown, v1alpha1.ConditionSecretNotWritable}
+
+// exceptionOf is the exception that holds for an order; empty where none does.
+func exceptionOf(order *v1alpha1.EsimOrder) string {
+	for _, exception := range exceptions {
+		if meta.IsStatusConditionTrue(order.Status.Conditions, exception) {
+			return exception
+		}
+	}
+	return ""
+}
+
 // setException sets the condition that holds now beside the usual ones, and removes those that
 // held before.
 func setException(p *pass, holds, reason, message string) {
-	for _, exception := range []string{v1alpha1.ConditionOutcomeUnknown, v1alpha1.ConditionSecretNotWritable} {
+	for _, exception := range exceptions {
 		if exception == holds {
 			p.set(exception, metav1.ConditionTrue, reason, message)
 		} else {
@@ -205,7 +248,7 @@ func setException(p *pass, holds, reason, message string) {
 func (p *pass) set(conditionType string, status metav1.ConditionStatus, reason, message string) {
 	meta.SetStatusCondition((*[]metav1.Condition)(&p.order.Status.Conditions), metav1.Condition{
 		Type: conditionType, Status: status, Reason: reason, Message: message,
-		ObservedGeneration: p.order.Generation, LastTransitionTime: p.time(),
+		ObservedGeneration: p.generation, LastTransitionTime: p.time(),
 	})
 }
 

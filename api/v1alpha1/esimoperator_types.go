@@ -212,8 +212,16 @@ type EsimOperator struct {
 	Status EsimOperatorStatus `json:"status,omitzero"`
 }
 
+// DefaultGiveUpAfter is how long an order is kept going where its operator says nothing.
+const DefaultGiveUpAfter = 72 * time.Hour
+
 // GiveUpAfter is how long an order at this operator is kept going.
-func (o *EsimOperator) GiveUpAfter() time.Duration { return o.Spec.Recovery.GiveUpAfter.Duration }
+func (o *EsimOperator) GiveUpAfter() time.Duration {
+	if o.Spec.Recovery.GiveUpAfter.Duration <= 0 {
+		return DefaultGiveUpAfter
+	}
+	return o.Spec.Recovery.GiveUpAfter.Duration
+}
 
 // EsimOperatorList is a list of EsimOperators.
 //

@@ -1,0 +1,108 @@
+package controllers_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/es2plus"
+	"github.com/telcodev/esim-operator/internal/smdp"
+	"github.com/telcodev/esim-operator/internal/testshop"
+)
+
+// edit is what the owner of an order may do at any time, in a loop.
+func edit() func(d *desk, order *v1alpha1.EsimOrder) error {
+	edits := 0
+	return func(d *desk, order *v1alpha1.EsimOrder) error {
+		if order.Status.Provisioning == nil || order.Status.Provisioning.LastError == nil {
+			return nil // the intent: a conflict there costs nothing
+		}
+		standing := d.look()
+		edits++
+		standing.Spec.NotificationEmail = fmt.Sprintf("ann%d@example.com", edits)
+		if edits%3 == 0 {
+			return nil // nobody edits between any two of our requests
+		}
+		return d.api.Update(d.t.Context(), standing)
+	}
+}
+
+func TestAnOrderThatIsEditedInALoopIsNotTriedFasterThanAnyOther(t *testing.T) {
+	d := atDesk(t, testshop.Options{}, edit())
+	d.connect()
+	if err := d.shop.SMDP.Inject(smdp.Fault{Kind: smdp.FaultDropAnswer, Function: es2plus.DownloadOrder}); err != nil {
+		t.Fatal(err)
+	}
+	d.order()
+	for range 5 {
+		if err := d.pass(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	provisioning := d.look().Status.Provisioning
+	if provisioning.Tries != 5 || provisioning.LostAnswers != 5 {
+		t.Errorf("%d tries and %d lost answers are noted, want 5 and 5", provisioning.Tries, provisioning.LostAnswers)
+	}
+	if calls := len(d.shop.SMDP.Ledger()); calls != 5 {
+		t.Errorf("%d calls were made in 5 passes", calls)
+	}
+}
+
+func givesUpAfter(wait time.Duration) testshop.Options {
+	return testshop.Options{Operator: func(o *v1alpha1.EsimOperator) {
+		o.Spec.Recovery.GiveUpAfter = metav1.Duration{Duration: wait}
+	}}
+}
+
+func TestAnOrderWhoseOperatorIsAwayIsGivenUpInTime(t *testing.T) {
+	d := atDesk(t, givesUpAfter(time.Hour), nil)
+	d.order()
+	for range 500 {
+		if err := d.pass(); err != nil {
+			t.Fatal(err)
+		}
+		order := d.look()
+		age := d.clock.Now().Sub(order.CreationTimestamp.Time)
+		switch {
+		case order.Terminal() && age < time.Hour:
+			t.Fatalf("given up after %s: %s", age, summary(order))
+		case order.Terminal():
+			if summary(order) != "FAILED RECOVERY_EXHAUSTED" {
+				t.Fatal(summary(order))
+			}
+			return
+		}
+	}
+	t.Fatalf("after %s: %s", d.clock.Now().Sub(d.look().CreationTimestamp.Time), summary(d.look()))
+}
+
+func TestAnOrderThatWasTriedSaysThatItWaitsForItsOperator(t *testing.T) {
+	d := atDesk(t, givesUpAfter(time.Hour), nil)
+	d.connect()
+	if err := d.shop.SMDP.SetStock(testshop.Plan, 0); err != nil {
+		t.Fatal(err)
+	}
+	d.order()
+	for range 2 {
+		if err := d.pass(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.Pool.For(d.shop.Name).Disconnect()
+	var seen []string
+	for !d.look().Terminal() && len(seen) < 500 {
+		if err := d.pass(); err != nil {
+			t.Fatal(err)
+		}
+		if now := summary(d.look()); len(seen) == 0 || seen[len(seen)-1] != now {
+			seen = append(seen, now)
+		}
+	}
+	want := "[PENDING OutOfStock PENDING WaitingForOperator FAILED RECOVERY_EXHAUSTED]"
+	if got := fmt.Sprint(seen); got != want {
+		t.Errorf("the order went through %s, want %s", got, want)
+	}
+}
