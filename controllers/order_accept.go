@@ -41,33 +41,41 @@ func (r *OrderReconciler) accept(ctx context.Context, p *pass) (*decision, error
 		p.source = currentSource(provisioning)
 		return nil, nil
 	}
-	if p.order.Status.Plan == nil {
-		if failure := r.unacceptable(p); failure != nil {
-			return failed(failure), nil
-		}
-		duplicate, err := r.duplicate(ctx, p.order)
+	if plan := p.order.Status.Plan; plan != nil && len(plan.Sources) > 0 {
+		sources, err := r.sources(ctx, p)
 		if err != nil {
 			return nil, err
 		}
-		if duplicate != "" {
-			return failed(&v1alpha1.OrderFailure{
-				Code:   v1alpha1.FailureDuplicateReference,
-				Reason: fmt.Sprintf("clientReference was used before, by EsimOrder %s; use another one", duplicate),
-			}), nil
-		}
+		p.source = sources[0]
+		return nil, nil
 	}
+	if failure := r.unacceptable(p); failure != nil {
+		return failed(failure), nil
+	}
+	duplicate, err := r.duplicate(ctx, p.order)
+	if err != nil {
+		return nil, err
+	}
+	if duplicate != "" {
+		return failed(&v1alpha1.OrderFailure{
+			Code:   v1alpha1.FailureDuplicateReference,
+			Reason: fmt.Sprintf("clientReference was used before, by EsimOrder %s; use another one", duplicate),
+		}), nil
+	}
+	return r.choose(ctx, p)
+}
+
+// choose finds the plan that the order asks for.
+func (r *OrderReconciler) choose(ctx context.Context, p *pass) (*decision, error) {
 	// A cache may be old, and FAILED is for good: what the cache would refuse is looked up.
 	for _, reader := range []client.Reader{r.Client, r.Live} {
 		product, err := getProduct(ctx, reader, p.order.Spec.ProductRef.Name)
 		if err != nil {
 			return nil, err
 		}
-		plan, source, failure := choosePlan(p.order, product)
+		plan, failure := choosePlan(p.order, product)
 		if failure == nil {
-			if p.order.Status.Plan == nil {
-				p.order.Status.Plan = plan
-			}
-			p.source = source
+			p.order.Status.Plan, p.source = plan, plan.Sources[0]
 			return nil, nil
 		}
 		if reader != r.Live {
@@ -185,11 +193,10 @@ func earlier(a, b *v1alpha1.EsimOrder) bool {
 	return a.UID < b.UID
 }
 
-// choosePlan finds the variant that an order asks for. An order that has its snapshot already
-// asks for that variant.
-func choosePlan(order *v1alpha1.EsimOrder, product *v1alpha1.EsimProduct) (*v1alpha1.OrderPlan, v1alpha1.VariantSource, *v1alpha1.OrderFailure) {
-	unavailable := func(format string, args ...any) (*v1alpha1.OrderPlan, v1alpha1.VariantSource, *v1alpha1.OrderFailure) {
-		return nil, v1alpha1.VariantSource{}, &v1alpha1.OrderFailure{Code: v1alpha1.FailurePlanUnavailable, Reason: fmt.Sprintf(format, args...)}
+// choosePlan finds the variant that an order asks for, and takes its snapshot.
+func choosePlan(order *v1alpha1.EsimOrder, product *v1alpha1.EsimProduct) (*v1alpha1.OrderPlan, *v1alpha1.OrderFailure) {
+	unavailable := func(format string, args ...any) (*v1alpha1.OrderPlan, *v1alpha1.OrderFailure) {
+		return nil, &v1alpha1.OrderFailure{Code: v1alpha1.FailurePlanUnavailable, Reason: fmt.Sprintf(format, args...)}
 	}
 	if product == nil {
 		return unavailable("there is no EsimProduct named %s", order.Spec.ProductRef.Name)
@@ -202,11 +209,11 @@ func choosePlan(order *v1alpha1.EsimOrder, product *v1alpha1.EsimProduct) (*v1al
 		} else {
 			failure.Reason = fmt.Sprintf("EsimProduct %s has no variant at %s %s", product.Name, order.Spec.Amount, product.Spec.Currency)
 		}
-		return nil, v1alpha1.VariantSource{}, failure
+		return nil, failure
 	}
 	for _, variant := range wanted {
 		if !variant.Inactive && len(variant.Sources) > 0 {
-			return snapshot(product, variant), variant.Sources[0], nil
+			return snapshot(product, variant), nil
 		}
 	}
 	if wanted[0].Inactive {
@@ -240,5 +247,6 @@ func snapshot(product *v1alpha1.EsimProduct, variant *v1alpha1.EsimVariant) *v1a
 		ValidityDays: variant.ValidityDays,
 		Amount:       variant.Amount,
 		Currency:     product.Spec.Currency,
+		Sources:      variant.Sources,
 	}
 }

@@ -228,10 +228,10 @@ func TestChoosePlan(t *testing.T) {
 			product, answer{Variant: "small", Source: planAt("a", "small")},
 		},
 	} {
-		plan, from, failure := choosePlan(&tc.order, tc.product)
-		got := answer{Source: from}
+		plan, failure := choosePlan(&tc.order, tc.product)
+		var got answer
 		if plan != nil {
-			got.Variant = plan.Variant
+			got.Variant, got.Source = plan.Variant, plan.Sources[0]
 		}
 		if failure != nil {
 			got.Code = failure.Code

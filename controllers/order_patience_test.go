@@ -6,6 +6,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/es2plus"
@@ -104,5 +105,32 @@ func TestAnOrderThatWasTriedSaysThatItWaitsForItsOperator(t *testing.T) {
 	want := "[PENDING OutOfStock PENDING WaitingForOperator FAILED RECOVERY_EXHAUSTED]"
 	if got := fmt.Sprint(seen); got != want {
 		t.Errorf("the order went through %s, want %s", got, want)
+	}
+}
+
+func TestAnAcceptedOrderOutlivesItsProduct(t *testing.T) {
+	d := atDesk(t, testshop.Options{}, nil)
+	d.order()
+	for d.look().Status.Plan == nil {
+		if err := d.pass(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := summary(d.look()); got != "PENDING WaitingForOperator" {
+		t.Fatal(got)
+	}
+	var product v1alpha1.EsimProduct
+	if err := d.api.Get(t.Context(), types.NamespacedName{Name: d.shop.Name}, &product); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.api.Delete(t.Context(), &product); err != nil {
+		t.Fatal(err)
+	}
+	d.connect()
+	if err := d.pass(); err != nil {
+		t.Fatal(err)
+	}
+	if got := summary(d.look()); got != "DELIVERED Delivered" {
+		t.Error(got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/leader"
 	"github.com/telcodev/esim-operator/internal/operators"
 )
 
@@ -92,6 +93,9 @@ func (p *pass) held() activation.ICCID {
 
 // notProvisioned decides what happens after a try that ended without a profile.
 func (r *OrderReconciler) notProvisioned(ctx context.Context, p *pass, err error) (*decision, error) {
+	if errors.Is(err, leader.ErrNotLeading) {
+		return nil, err // who leads now decides what to write
+	}
 	if errors.Is(err, operators.ErrJournalRefused) {
 		if failed := (*operators.Error)(nil); errors.As(err, &failed) {
 			p.provisioning().ICCID = string(failed.ICCID)
@@ -157,7 +161,7 @@ func refused(p *pass, failed *operators.Error) *decision {
 }
 
 // sources of the order's variant as the product names them now; where it does not any more,
-// the one that the order was given to.
+// those that it named when the order was accepted. There is always one.
 func (r *OrderReconciler) sources(ctx context.Context, p *pass) ([]v1alpha1.VariantSource, error) {
 	product, err := getProduct(ctx, r.Client, p.order.Spec.ProductRef.Name)
 	if err != nil {
@@ -165,8 +169,13 @@ func (r *OrderReconciler) sources(ctx context.Context, p *pass) ([]v1alpha1.Vari
 	}
 	if product != nil {
 		for _, variant := range matchingVariants(p.order, product) {
-			return variant.Sources, nil
+			if len(variant.Sources) > 0 {
+				return variant.Sources, nil
+			}
 		}
+	}
+	if plan := p.order.Status.Plan; len(plan.Sources) > 0 {
+		return plan.Sources, nil
 	}
 	return []v1alpha1.VariantSource{currentSource(p.provisioning())}, nil
 }

@@ -217,6 +217,12 @@ type OrderPlan struct {
 	Amount Decimal `json:"amount"`
 	// currency of the amount, ISO 4217.
 	Currency Currency `json:"currency"`
+	// sources that could fill the variant, in order of preference. Where the
+	// product names others by now, those count.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Sources []VariantSource `json:"sources,omitempty"`
 }
 
 // OrderProvisioning is how the profile is being bought. It is written before the first call to
