@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/leader"
 	"github.com/telcodev/esim-operator/internal/operators"
 	"github.com/telcodev/esim-operator/internal/operators/es2plus"
 )
@@ -88,15 +89,15 @@ func secretName(operator *v1alpha1.EsimOperator) string {
 // DriverFactory makes a driver for an EsimOperator. onCall hears of each call.
 type DriverFactory func(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error)
 
-// NewDrivers is the DriverFactory of this version of the manager. wrap, where set, wraps what
-// carries the calls.
-func NewDrivers(wrap func(http.RoundTripper) http.RoundTripper) DriverFactory {
+// NewDrivers is the DriverFactory of this version of the manager. fence is asked before each
+// call that buys or gives back. wrap, where set, wraps what carries the calls.
+func NewDrivers(fence *leader.Fence, wrap func(http.RoundTripper) http.RoundTripper) DriverFactory {
 	return func(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error) {
 		config, err := es2plusConfig(operator, secret)
 		if err != nil {
 			return nil, err
 		}
-		config.OnCall, config.WrapTransport = onCall, wrap
+		config.Guard, config.OnCall, config.WrapTransport = fence.Enter, onCall, wrap
 		driver, err := es2plus.New(config)
 		if err != nil {
 			return nil, fmt.Errorf("Secret %s or the spec cannot be used: %w", secret.Name, err) //nolint:staticcheck // a kind's name

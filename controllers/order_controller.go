@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -111,6 +112,10 @@ func (r *OrderReconciler) run(ctx context.Context, p *pass, steps ...step) (ctrl
 // stopped ends a pass on an error of our own API server. A conflict is everyday: the cache
 // was old, or somebody edited the order; the next pass sees what is there now.
 func (r *OrderReconciler) stopped(ctx context.Context, p *pass, err error) (ctrl.Result, error) {
+	if errors.Is(err, leader.ErrNotLeading) {
+		// Who leads now finds the intent and the journal; what is written here may be late.
+		return ctrl.Result{RequeueAfter: time.Second, Priority: &retryPriority}, nil
+	}
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		ctrl.LoggerFrom(ctx).V(1).Info("The order changed meanwhile, starting over", "cause", err.Error())
 		r.noteHeldNow(ctx, p)

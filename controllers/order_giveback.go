@@ -10,6 +10,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/leader"
 	"github.com/telcodev/esim-operator/internal/operators"
 )
 
@@ -49,6 +50,8 @@ func (r *OrderReconciler) giveBack(ctx context.Context, p *pass, asked asking) (
 	err := p.slot.Driver.GiveBack(ctx, held)
 	var failed *operators.Error
 	switch {
+	case errors.Is(err, leader.ErrNotLeading):
+		return nil, err // who leads now decides what to write
 	case err == nil:
 		return r.givenBack(ctx, p)
 	case errors.Is(err, operators.ErrInstalled) && bool(asked) && written:

@@ -17,7 +17,6 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/activation"
-	"github.com/telcodev/esim-operator/internal/leader"
 	"github.com/telcodev/esim-operator/internal/operators"
 )
 
@@ -29,7 +28,6 @@ var errForeignSecret = fmt.Errorf("%w: another Secret has its name; remove that 
 type journal struct {
 	live      client.Reader
 	writer    client.Client
-	fence     *leader.Fence
 	memory    *unwrittenProfiles
 	order     *v1alpha1.EsimOrder
 	attempt   int32
@@ -43,7 +41,7 @@ type journal struct {
 // just written the first intent skips that: no Secret can exist.
 func (r *OrderReconciler) openJournal(ctx context.Context, p *pass) error {
 	p.journal = &journal{
-		live: r.Live, writer: r.Writer, fence: r.Fence, memory: &r.unwritten,
+		live: r.Live, writer: r.Writer, memory: &r.unwritten,
 		order: p.order, attempt: p.provisioning().Attempt,
 		secretRef: types.NamespacedName{Namespace: p.order.Namespace, Name: v1alpha1.ActivationSecretName(p.order.Name)},
 	}
@@ -143,8 +141,7 @@ func (j *journal) Obtained(iccid activation.ICCID) {
 // Dropped implements operators.Journal.
 func (j *journal) Dropped() { j.memory.forget(client.ObjectKeyFromObject(j.order)) }
 
-// Write implements operators.Journal. Whoever comes back from it may buy: the fence is asked
-// once more.
+// Write implements operators.Journal.
 func (j *journal) Write(ctx context.Context, profile operators.Profile) (operators.Profile, error) {
 	secret, err := activationSecret(j.order, j.attempt, profile)
 	if err != nil {
@@ -171,16 +168,7 @@ func (j *journal) Write(ctx context.Context, profile operators.Profile) (operato
 		}
 	}
 	j.Dropped()
-	return j.entry, j.stillLeading()
-}
-
-func (j *journal) stillLeading() error {
-	leave, err := j.fence.Enter()
-	if err != nil {
-		return fmt.Errorf("before the purchase: %w", err)
-	}
-	leave()
-	return nil
+	return j.entry, nil
 }
 
 // definitelyRefused: quota, policy, a terminating namespace, a Secret that is no good. The

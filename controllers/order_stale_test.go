@@ -39,7 +39,7 @@ func workFrom(ctx context.Context, shop *testshop.Shop, old *v1alpha1.EsimOrder)
 	old.Status.Provisioning.NextAttemptTime = nil
 	var operator v1alpha1.EsimOperator
 	Expect(k8s.Get(ctx, types.NamespacedName{Name: shop.Name}, &operator)).To(Succeed())
-	driver, err := controllers.NewDrivers(nil)(&operator, shop.Credentials(), func(operators.Call) {})
+	driver, err := controllers.NewDrivers(nil, nil)(&operator, shop.Credentials(), func(operators.Call) {})
 	Expect(err).NotTo(HaveOccurred())
 	pool := connections.NewPool(connections.DefaultConfig)
 	pool.For(shop.Name).Connect(driver, 50)

@@ -94,7 +94,7 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 	if o.Writer != nil {
 		writer = o.Writer(writer)
 	}
-	parts := parts{mgr: mgr, writer: writer, live: mgr.GetAPIReader(), fence: fence, clock: clock.RealClock{}, newDriver: controllers.NewDrivers(o.WrapTransport)}
+	parts := parts{mgr: mgr, writer: writer, live: mgr.GetAPIReader(), fence: fence, clock: clock.RealClock{}, newDriver: controllers.NewDrivers(fence, o.WrapTransport)}
 	if o.Live != nil {
 		parts.live = o.Live(parts.live)
 	}

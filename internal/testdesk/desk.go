@@ -43,7 +43,7 @@ func Open(cache client.Client, live client.Reader, writer client.Client, now clo
 
 // Connect connects the desk to a mobile operator, by its EsimOperator and its Secret.
 func (d *Desk) Connect(operator *v1alpha1.EsimOperator, credentials *corev1.Secret) error {
-	driver, err := controllers.NewDrivers(nil)(operator, credentials, func(operators.Call) {})
+	driver, err := controllers.NewDrivers(nil, nil)(operator, credentials, func(operators.Call) {})
 	if err != nil {
 		return fmt.Errorf("connecting to %s: %w", operator.Name, err)
 	}

@@ -49,14 +49,24 @@ func (d *Driver) call(ctx context.Context, function es2plus.Function, request an
 	if err := d.limiter.Wait(ctx); err != nil {
 		return classifyFate(function, reply{fate: notSent, err: fmt.Errorf("wait for spec.limits.requestsPerSecond: %w", err)})
 	}
+	leave, err := d.guard()
+	if err != nil {
+		return &operators.Error{Class: operators.Transient, Function: string(function), Message: "this process may not call the SM-DP+ now; nothing was sent", Err: err}
+	}
 	began := d.now()
-	r := d.transport.exchange(ctx, function.Path(), body)
+	r := d.exchange(ctx, function, body, leave)
 	failure := judge(function, &r, read, secrets...)
 	// A caller that gave up before anything left says nothing about the SM-DP+.
 	if r.fate != notSent || !errors.Is(ctx.Err(), context.Canceled) {
 		d.onCall(callOf(function, r, failure, d.now().Sub(began)))
 	}
 	return failure
+}
+
+// exchange leaves the guard whatever happens to the request.
+func (d *Driver) exchange(ctx context.Context, function es2plus.Function, body []byte, leave func()) reply {
+	defer leave()
+	return d.transport.exchange(ctx, function.Path(), body)
 }
 
 // judge reads a reply; it notes in r when an answer cannot be read.

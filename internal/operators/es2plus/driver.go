@@ -51,6 +51,10 @@ type Config struct {
 	// OnCall hears of each call that was tried, after its end; may be nil. It is called from
 	// the goroutine that called and must not block.
 	OnCall func(operators.Call)
+	// Guard is asked right before each call that buys or gives back leaves, after any wait for
+	// its turn; nil allows always. leave is called when the exchange has ended. With an error
+	// nothing is sent: the call fails as Transient, with that error as its cause.
+	Guard func() (leave func(), err error)
 	// WrapTransport, where set, wraps what carries the calls, for tests that lose them and for
 	// tracing. It sees credentials: it must log nothing of a request's body.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
@@ -75,6 +79,7 @@ type Driver struct {
 	transport transport
 	requester string
 	limiter   *rate.Limiter
+	guard     func() (leave func(), err error)
 	onCall    func(operators.Call)
 	random    io.Reader
 	now       func() time.Time
@@ -97,6 +102,7 @@ func newDriver(config Config, carrier transport) *Driver {
 		transport: carrier,
 		requester: config.FunctionRequesterIdentifier,
 		limiter:   rate.NewLimiter(rate.Inf, 1),
+		guard:     config.Guard,
 		onCall:    config.OnCall,
 		random:    config.Rand,
 		now:       config.Now,
@@ -106,6 +112,9 @@ func newDriver(config Config, carrier transport) *Driver {
 		// not expect them at once.
 		burst := int(math.Ceil(float64(config.RequestsPerSecond) / 10))
 		driver.limiter = rate.NewLimiter(rate.Limit(config.RequestsPerSecond), burst)
+	}
+	if driver.guard == nil {
+		driver.guard = func() (func(), error) { return func() {}, nil }
 	}
 	if driver.onCall == nil {
 		driver.onCall = func(operators.Call) {}
