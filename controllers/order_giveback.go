@@ -73,7 +73,7 @@ func (r *OrderReconciler) giveBack(ctx context.Context, p *pass, asked asking) (
 func (r *OrderReconciler) retryGiveBack(p *pass, failed *operators.Error) *decision {
 	provisioning := p.provisioning()
 	if failed.Class == operators.Misconfigured {
-		r.Connections.For(provisioning.OperatorRef.Name).Suspend(failed.Error())
+		r.Connections.For(provisioning.OperatorRef.Name).Suspend(failed)
 	}
 	provisioning.Tries++
 	d := r.later(p, failed, r.Pace.retryDelay(failed, provisioning.Tries, false, r.Jitter()))

@@ -185,7 +185,7 @@ func (r *OrderReconciler) retry(p *pass, failed *operators.Error) *decision {
 	provisioning := p.provisioning()
 	connection := r.Connections.For(provisioning.OperatorRef.Name)
 	if failed.Class == operators.Misconfigured {
-		connection.Suspend(failed.Error())
+		connection.Suspend(failed)
 		connection.AwaitReconnect(client.ObjectKeyFromObject(p.order))
 	}
 	provisioning.Tries++

@@ -27,15 +27,17 @@ const (
 	OutcomeUnknown Class = "OutcomeUnknown"
 	// Restart: what the attempt holds is of no use; it is given back, then bought anew.
 	Restart Class = "Restart"
-	// Misconfigured: nobody's order will work until a person mends the connection.
+	// Misconfigured: the order will not work until a person mends the connection, and nobody
+	// else's, unless Error.OneOrder says so.
 	Misconfigured Class = "Misconfigured"
 )
 
 var (
 	// ErrInstalled says that it is too late to give back: the profile is on a device.
 	ErrInstalled = errors.New("the profile is already on a device")
-	// ErrNotOurs says that the operator knows the profile with another EID or matching ID.
-	ErrNotOurs = errors.New("the operator knows the profile with another EID or matching ID")
+	// ErrNotOurs says that the operator knows the profile with another EID or matching ID, or as
+	// another customer's.
+	ErrNotOurs = errors.New("the operator knows the profile with another EID or matching ID, or as another customer's")
 	// ErrJournalRefused says that the journal was not and will not be written.
 	ErrJournalRefused = errors.New("the activation Secret cannot be written")
 )
@@ -50,6 +52,9 @@ type Error struct {
 	// Message says in plain words what went wrong. It is the same each time, and holds nothing
 	// that the operator sent: that may repeat credentials.
 	Message string
+	// OneOrder tells that the error concerns this order's plan or profile only: the connection
+	// serves others.
+	OneOrder bool
 	// RetryAfter is how long the operator asked us to wait; 0 where it did not.
 	RetryAfter time.Duration
 	// LostAnswers counts the calls that were not answered and may each have stranded a profile.

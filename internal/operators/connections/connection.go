@@ -28,7 +28,7 @@ const (
 	Full Health = "Full"
 	// CircuitOpen: too many calls went unanswered; calls pause.
 	CircuitOpen Health = "CircuitOpen"
-	// Suspended: the operator refuses whatever we send; one order at a time tries again.
+	// Suspended: the operator refuses our calls; one order at a time tries again.
 	Suspended Health = "Suspended"
 )
 
@@ -87,16 +87,24 @@ type Connection struct {
 	inFlight    int
 	breaker     circuitbreaker.CircuitBreaker[any]
 	suspension  *suspension
+	trials      uint
 	answersLost bool
 	// waiting are orders that wait for a slot; reconnect, those that failed for want of
 	// configuration and are due once the driver is made anew.
 	waiting, reconnect waitingList
 }
 
-// suspension is what the operator said when it refused us.
+// suspension is what the operator said when it refused us, and to which function; empty where
+// it was none of them.
 type suspension struct {
-	message   string
-	nextTrial time.Time
+	function, message string
+	nextTrial         time.Time
+}
+
+// endedBy tells whether an answered call shows that the refusal is over: what one function
+// takes, another may still refuse.
+func (s *suspension) endedBy(call operators.Call) bool {
+	return s != nil && (s.function == "" || s.function == call.Function)
 }
 
 // State is what the EsimOperator's status shows of a connection.
@@ -207,8 +215,8 @@ func (s *Slot) Leave() {
 	})
 }
 
-// Observe learns from a call that was made: the breaker counts answers, a refusal of our
-// identity or our requests suspends the connection, an answer of any other kind ends that.
+// Observe learns from a call that was made: the breaker counts answers, and an answer that is
+// no refusal ends the suspension that the same function brought about.
 func (c *Connection) Observe(call operators.Call) {
 	if call.Answered {
 		c.breaker.RecordSuccess()
@@ -219,10 +227,10 @@ func (c *Connection) Observe(call operators.Call) {
 		return
 	}
 	c.mu.Lock()
-	resumed := c.suspension != nil
-	c.suspension = nil
+	resumed := c.suspension.endedBy(call)
 	var woken []types.NamespacedName
 	if resumed {
+		c.suspension = nil
 		woken = c.popLocked(c.limit - c.inFlight)
 	}
 	recovered := c.answersLost && call.Function == "DownloadOrder"
@@ -237,12 +245,16 @@ func (c *Connection) Observe(call operators.Call) {
 }
 
 // Suspend leaves the operator alone but for one order every TrialInterval: it refused our
-// identity or our requests, and only a person can mend that. message goes into the
-// EsimOperator's status.
-func (c *Connection) Suspend(message string) {
+// identity or our requests, and only a person can mend that. What failed says goes into the
+// EsimOperator's status. An error of one order's own leaves the others alone.
+func (c *Connection) Suspend(failed *operators.Error) {
+	if failed.OneOrder {
+		return
+	}
+	message := failed.Error()
 	c.mu.Lock()
 	known := c.suspension != nil && c.suspension.message == message
-	c.suspension = &suspension{message: message, nextTrial: time.Now().Add(c.config.TrialInterval)}
+	c.suspension = &suspension{function: failed.Function, message: message, nextTrial: time.Now().Add(c.config.TrialInterval)}
 	c.mu.Unlock()
 	time.AfterFunc(c.config.TrialInterval, c.wakeOne)
 	if !known {
@@ -310,11 +322,22 @@ func (c *Connection) breakerChanged(event circuitbreaker.StateChangedEvent) {
 	go c.changed(c.name)
 }
 
+// wakeOne wakes the order that tries whether the operator is back. While it is suspended, every
+// other one is a retry: it may be that only an order which gives back a profile can end that,
+// and new ones may come for ever.
 func (c *Connection) wakeOne() {
 	c.mu.Lock()
-	woken := c.popLocked(1)
+	pop := c.waiting.pop
+	if c.suspension != nil {
+		if c.trials++; c.trials%2 == 0 {
+			pop = c.waiting.popRetry
+		}
+	}
+	order, ok := pop()
 	c.mu.Unlock()
-	c.wakeAll(woken)
+	if ok {
+		c.wake(order)
+	}
 }
 
 func (c *Connection) wakeFree() {

@@ -83,6 +83,9 @@ var (
 	refused    = operators.Call{Function: "DownloadOrder", Outcome: string(operators.Misconfigured), Answered: true}
 )
 
+// handshakeFailed concerns no function: whatever is answered next disproves it.
+var handshakeFailed = &operators.Error{Class: operators.Misconfigured, Message: "the certificate is refused"}
+
 func TestWithoutADriverOrdersWaitUntilOneIsConnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(DefaultConfig)
@@ -182,10 +185,10 @@ func TestARefusalSuspendsAllButOneOrderAtATime(t *testing.T) {
 		c := h.For("op")
 		c.Connect(&silent{}, 10)
 		c.Observe(refused)
-		c.Suspend("the certificate is refused")
+		c.Suspend(handshakeFailed)
 		turnedAway(t, c, "a", false, Suspended)
 		turnedAway(t, c, "b", false, Suspended)
-		if state := c.State(); state.Health != Suspended || state.Message != "the certificate is refused" {
+		if state := c.State(); state.Health != Suspended || state.Message != handshakeFailed.Message {
 			t.Fatalf("state is %+v", state)
 		}
 		time.Sleep(time.Minute)
@@ -198,13 +201,72 @@ func TestARefusalSuspendsAllButOneOrderAtATime(t *testing.T) {
 	})
 }
 
+func TestAnAnswerToAnotherFunctionWouldEndASuspension(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(Config{BreakerFailures: 5, BreakerDelay: time.Minute, TrialInterval: time.Minute, LostAnswersLimit: 3})
+		c := h.For("op")
+		c.Connect(&silent{}, 10)
+		c.Suspend(&operators.Error{Class: operators.Misconfigured, Function: "ConfirmOrder", Message: "no address"})
+		turnedAway(t, c, "a", false, Suspended)
+		for _, call := range []operators.Call{
+			{Function: "DownloadOrder", Outcome: "ok", Answered: true},
+			{Function: "CancelOrder", Outcome: string(operators.Restart), Answered: true},
+			{Function: "ConfirmOrder", Outcome: string(operators.Misconfigured), Answered: true},
+			{Function: "ConfirmOrder", Outcome: string(operators.OutcomeUnknown)},
+		} {
+			c.Observe(call)
+			if state := c.State(); state.Health != Suspended || state.Message != "ConfirmOrder: no address" {
+				t.Errorf("after %+v the state is %+v", call, state)
+			}
+		}
+		h.awake(t)
+		c.Observe(operators.Call{Function: "ConfirmOrder", Outcome: string(operators.Restart), Answered: true})
+		h.awake(t, "a")
+		if health := c.State().Health; health != Healthy {
+			t.Errorf("after ConfirmOrder was answered, health is %s", health)
+		}
+	})
+}
+
+func TestOneOrdersPlanWouldSuspendAllOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(DefaultConfig)
+		c := h.For("op")
+		c.Connect(&silent{}, 10)
+		c.Suspend(&operators.Error{Class: operators.Misconfigured, Function: "DownloadOrder", Message: "not this type", OneOrder: true})
+		enter(t, c, "a", false).Leave()
+		if state := c.State(); state.Health != Healthy || len(h.changed) > 0 {
+			t.Errorf("state is %+v, %d changes were told", state, len(h.changed))
+		}
+	})
+}
+
+// Only an order that gives back can show that CancelOrder works again; new ones come for ever.
+func TestNewOrdersWouldTakeEveryTrialFromTheOneThatCanEndASuspension(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(Config{BreakerFailures: 5, BreakerDelay: time.Minute, TrialInterval: time.Minute, LostAnswersLimit: 3})
+		c := h.For("op")
+		c.Connect(&silent{}, 10)
+		c.Suspend(&operators.Error{Class: operators.Misconfigured, Function: "CancelOrder", Message: "no"})
+		turnedAway(t, c, "gives-back", true, Suspended)
+		for _, name := range []string{"new-1", "new-2", "new-3"} {
+			turnedAway(t, c, name, false, Suspended)
+		}
+		for _, want := range []string{"new-1", "gives-back", "new-2", "new-3"} {
+			time.Sleep(time.Minute)
+			h.awake(t, want)
+			enter(t, c, want, false).Leave()
+		}
+	})
+}
+
 func TestANewDriverEndsASuspensionAndWakesWhatFailedForIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(DefaultConfig)
 		c := h.For("op")
 		old := &silent{}
 		c.Connect(old, 10)
-		c.Suspend("no")
+		c.Suspend(handshakeFailed)
 		c.AwaitReconnect(order("misconfigured"))
 		turnedAway(t, c, "waiting", false, Suspended)
 		before := c.ConnectedAt()

@@ -27,20 +27,21 @@ func (l *waitingList) push(order types.NamespacedName, retry bool) {
 // forget drops an order that need not wait any more.
 func (l *waitingList) forget(order types.NamespacedName) { delete(l.known, order) }
 
-func (l *waitingList) pop() (types.NamespacedName, bool) {
-	for {
-		queue := &l.fresh
-		if len(*queue) == 0 {
-			queue = &l.retries
-		}
-		if len(*queue) == 0 {
-			return types.NamespacedName{}, false
-		}
-		order := (*queue)[0]
-		*queue = (*queue)[1:]
-		if _, ok := l.known[order]; ok {
-			delete(l.known, order)
-			return order, true
+func (l *waitingList) pop() (types.NamespacedName, bool) { return l.first(&l.fresh, &l.retries) }
+
+// popRetry is pop for those that tried already.
+func (l *waitingList) popRetry() (types.NamespacedName, bool) { return l.first(&l.retries, &l.fresh) }
+
+func (l *waitingList) first(queues ...*[]types.NamespacedName) (types.NamespacedName, bool) {
+	for _, queue := range queues {
+		for len(*queue) > 0 {
+			order := (*queue)[0]
+			*queue = (*queue)[1:]
+			if _, ok := l.known[order]; ok {
+				delete(l.known, order)
+				return order, true
+			}
 		}
 	}
+	return types.NamespacedName{}, false
 }

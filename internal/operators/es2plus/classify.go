@@ -20,6 +20,7 @@ const (
 	codeInstalled       = "8.2.1/3.3"
 	codeOtherEID        = "8.2.1/3.10"
 	codeOtherMatchingID = "8.2.6/3.10"
+	codeNotOurICCID     = "8.2.1/1.2"
 	// These two tell of a matching ID that the request lacks.
 	codeMatchingIDMissing = "8.2.6/2.2"
 	codeMatchingIDWanted  = "8.2.6/2.3"
@@ -36,6 +37,7 @@ var (
 	unknownICCID    = meaning{operators.Restart, "the SM-DP+ does not know the profile any more"}
 	malformed       = meaning{operators.Misconfigured, "the SM-DP+ does not accept us as requester, or calls our request malformed"}
 	notOurICCID     = meaning{operators.Misconfigured, "the SM-DP+ says that the profile is not ours"}
+	notOurProfile   = meaning{operators.Misconfigured, "the SM-DP+ says that the profile which it reserved for this order is not ours"}
 	typeUnknown     = meaning{operators.Rejected, "the SM-DP+ does not know the profile type"}
 	typeMismatch    = meaning{operators.Rejected, "the profile does not match the profile type"}
 	typeNotAllowed  = meaning{operators.Misconfigured, "the SM-DP+ does not allow us this profile type"}
@@ -48,6 +50,9 @@ var (
 	otherOwner      = meaning{operators.Rejected, "the SM-DP+ knows the profile with another EID or matching ID"}
 	anythingElse    = meaning{operators.Transient, "the SM-DP+ could not execute the call"}
 )
+
+// ofOneOrder are the meanings that speak of one plan or one profile: the SM-DP+ serves others.
+var ofOneOrder = map[meaning]bool{typeNotAllowed: true, notOurProfile: true}
 
 // meanings holds what a status code means in answer to one function. What is not here is
 // read by meaningOf's rules for all functions.
@@ -62,12 +67,14 @@ var meanings = map[es2plus.Function]map[string]meaning{
 		codeMatchingIDInUse: matchingIDInUse,
 		codeWrongState:      wrongState,
 		codeUnknownICCID:    unknownICCID,
+		codeNotOurICCID:     notOurProfile,
 		"8.1.1/2.2":         eidMissing,
 		"8.1.1/3.10":        eidDiffers,
 		"8.9/5.1":           smdsFailed,
 		"8.9/4.2":           smdsFailed,
 	},
 	es2plus.ReleaseProfile: {
+		codeNotOurICCID:  notOurProfile,
 		codeWrongState:   wrongState,
 		codeUnknownICCID: unknownICCID,
 	},
@@ -92,7 +99,7 @@ func meaningOf(function es2plus.Function, code string) meaning {
 	switch {
 	case subject == "1" || strings.HasPrefix(subject, "1."), strings.HasPrefix(reason, "2."):
 		return malformed
-	case code == "8.2.1/1.2":
+	case code == codeNotOurICCID:
 		return notOurICCID
 	default:
 		return anythingElse
@@ -111,7 +118,8 @@ func classifyStatus(function es2plus.Function, status es2plus.FunctionExecutionS
 	case is(status.Status, es2plus.ExecutionFailed):
 		code := statusCode(status.StatusCodeData)
 		found := meaningOf(function, code)
-		return &operators.Error{Class: found.class, Function: string(function), Code: code, Message: found.message, Err: cause}
+		return &operators.Error{Class: found.class, Function: string(function), Code: code, Message: found.message,
+			OneOrder: ofOneOrder[found], Err: cause}
 	default:
 		return noAnswer(function, reply{fate: unreadable, err: cause})
 	}
@@ -135,7 +143,8 @@ func classifyFate(function es2plus.Function, r reply) *operators.Error {
 		}
 		return failure
 	case refused:
-		return &operators.Error{Class: operators.Misconfigured, Function: string(function),
+		// It names no function: an answer to any of them shows that the handshake works again.
+		return &operators.Error{Class: operators.Misconfigured,
 			Message: "the TLS handshake with the SM-DP+ failed; check spec.es2plus.serverName and tls.crt, tls.key and ca.crt of its Secret", Err: r.err}
 	default:
 		return noAnswer(function, r)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -68,7 +69,10 @@ func TestEachStatusCodeHasItsClassByCall(t *testing.T) {
 	} {
 		for i, function := range functions {
 			failure := judge(function, new(answer(nil, tc.code)), noFields)
-			want := &operators.Error{Class: tc.want[i], Function: string(function), Code: tc.code}
+			want := &operators.Error{
+				Class: tc.want[i], Function: string(function), Code: tc.code,
+				OneOrder: slices.Contains(onlyThisOrder, string(function)+" "+tc.code),
+			}
 			if diff := cmp.Diff(want, failure, ignoreWords); diff != "" {
 				t.Errorf("%s answers %s (-want +got):\n%s", function, tc.code, diff)
 			}
@@ -76,6 +80,18 @@ func TestEachStatusCodeHasItsClassByCall(t *testing.T) {
 				t.Errorf("%s answers %s: the error says nothing to people", function, tc.code)
 			}
 		}
+	}
+}
+
+// onlyThisOrder are the answers that speak of one plan or one profile: at the same connection
+// other orders can be filled.
+var onlyThisOrder = []string{"DownloadOrder 8.2.5/1.2", "ConfirmOrder 8.2.1/1.2", "ReleaseProfile 8.2.1/1.2"}
+
+// A failed handshake served no function: an answer to any shows that it works again.
+func TestARefusedHandshakeConcernsNoFunction(t *testing.T) {
+	failure := judge(es2plus.CancelOrder, &reply{fate: refused}, noFields)
+	if failure.Function != "" || failure.OneOrder {
+		t.Errorf("the error is %+v", failure)
 	}
 }
 

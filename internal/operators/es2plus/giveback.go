@@ -42,7 +42,7 @@ func verdict(failure *operators.Error) (final bool, err error) {
 		return true, nil
 	case codeInstalled:
 		return true, operators.ErrInstalled
-	case codeOtherEID, codeOtherMatchingID, codeMatchingIDMissing, codeMatchingIDWanted:
+	case codeOtherEID, codeOtherMatchingID, codeNotOurICCID, codeMatchingIDMissing, codeMatchingIDWanted:
 		return true, operators.ErrNotOurs
 	default:
 		return false, nil

@@ -34,7 +34,7 @@ func TestGiveBackReadsEachAnswer(t *testing.T) {
 		{"unreadable", reply{status: 200, body: []byte("{")}, nil, unknown},
 		{"not reached", reply{fate: notSent}, nil, transient},
 		{"asked too often", reply{status: 429}, nil, busy},
-		{"not our ICCID", answer(nil, "8.2.1/1.2"), nil, misconfigured},
+		{"not our ICCID", answer(nil, "8.2.1/1.2"), operators.ErrNotOurs, ""},
 	} {
 		d := newDriver(Config{}, replying(tc.r))
 		err := d.GiveBack(t.Context(), operators.Held{RequestID: "R", ICCID: heldICCID, MatchingID: activation.NewCredential("OURS")})
