@@ -2,15 +2,11 @@ package api_test
 
 import (
 	"context"
-	"encoding/json"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -94,7 +90,7 @@ var _ = Describe("An order", func() {
 	It("shows which, what, where it is and how old in one line of kubectl get", func(ctx context.Context) {
 		order := placed(ctx, "in-a-table")
 		deliver(ctx, order, "8947010000123456792")
-		columns, cells := table(ctx, order)
+		columns, cells := table(ctx, "esimorders", order)
 		Expect(columns).To(Equal([]string{
 			"Name", "ID", "Product", "Plan", "Phase", "ICCID", "Activation", "Reason", "Operator", "Charged", "Reference", "Age",
 		}))
@@ -120,24 +116,3 @@ var _ = Describe("An order", func() {
 		Expect(resources[0].Kind).To(Equal("EsimOrder"))
 	})
 })
-
-// table is what kubectl get prints of an order: columns and cells.
-func table(ctx context.Context, order *v1alpha1.EsimOrder) (columns []string, cells []any) {
-	GinkgoHelper()
-	config := rest.CopyConfig(env.Config)
-	config.APIPath = "/apis"
-	config.GroupVersion = &schema.GroupVersion{Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version}
-	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
-	rc, err := rest.RESTClientFor(config)
-	Expect(err).NotTo(HaveOccurred())
-	answer, err := rc.Get().Namespace(order.Namespace).Resource("esimorders").Name(order.Name).
-		SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").DoRaw(ctx)
-	Expect(err).NotTo(HaveOccurred())
-	var printed metav1.Table
-	Expect(json.Unmarshal(answer, &printed)).To(Succeed())
-	for _, column := range printed.ColumnDefinitions {
-		columns = append(columns, column.Name)
-	}
-	Expect(printed.Rows).To(HaveLen(1))
-	return columns, printed.Rows[0].Cells
-}

@@ -6,7 +6,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 const goodOrder = `
@@ -21,6 +20,9 @@ spec:
   acceptBefore: "2036-01-01T00:00:00Z"
   notificationEmail: ann@example.com
 `
+
+// orderTest marks the orders that stay.
+const orderTest = `metadata: {labels: {of: order-test}}`
 
 const (
 	saysDecimal = `must be a decimal number in quotes, not negative, with at most 11 digits before the point ` +
@@ -149,14 +151,7 @@ var refusedOrders = []refusal{
 	},
 }
 
-// changedOrder is a change of an order that is there already.
-type changedOrder struct {
-	refusal
-	// from is what the order has other than the good one.
-	from string
-}
-
-var refusedOrderChanges = []changedOrder{
+var refusedOrderChanges = []refusedChange{
 	{refusal: refusal{
 		of: "another product", change: `spec: {productRef: {name: france}}`,
 		says: []string{`spec.productRef: Invalid value: cannot be changed; make a new order`},
@@ -253,31 +248,15 @@ var _ = Describe("An order's manifest", func() {
 })
 
 var _ = Describe("An order that is there already", func() {
-	place := func(ctx context.Context, change string) *unstructured.Unstructured {
-		GinkgoHelper()
-		order := manifest(goodOrder, `metadata: {labels: {of: order-test}}`, change)
-		Expect(k8s.Create(ctx, order)).To(Succeed())
-		return order
-	}
-	edit := func(ctx context.Context, order *unstructured.Unstructured, change string) error {
-		GinkgoHelper()
-		document, err := order.MarshalJSON()
-		Expect(err).NotTo(HaveOccurred())
-		return k8s.Update(ctx, manifest(string(document), change))
-	}
-
 	for _, refused := range refusedOrderChanges {
 		It("refuses "+refused.of, func(ctx context.Context) {
-			from := refused.from
-			if from == "" {
-				from = `{}`
-			}
-			Expect(edit(ctx, place(ctx, from), refused.change)).To(beRefusedSaying(refused.says...))
+			order := place(ctx, goodOrder, orderTest, refused.from)
+			Expect(edit(ctx, order, refused.change)).To(beRefusedSaying(refused.says...))
 		})
 	}
 
 	DescribeTable("takes", func(ctx context.Context, from, change string) {
-		Expect(edit(ctx, place(ctx, from), change)).To(Succeed())
+		Expect(edit(ctx, place(ctx, goodOrder, orderTest, from), change)).To(Succeed())
 	},
 		Entry("its own manifest once more", `{}`, `{}`),
 		Entry("another e-mail address", `{}`, `spec: {notificationEmail: eve@example.com}`),

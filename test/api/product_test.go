@@ -110,6 +110,18 @@ var refusedProducts = []refusal{
 		change: `spec: {currency: yen}`,
 		says:   []string{`spec.currency: Invalid value: "yen": ` + saysCurrency},
 	}, {
+		of:     "a currency that ISO 4217 does not know",
+		change: `spec: {currency: EUX}`,
+		says:   []string{`spec.currency: Invalid value: "EUX": ` + saysCurrency},
+	}, {
+		of:     "a currency that is used no more",
+		change: `spec: {currency: HRK}`,
+		says:   []string{`spec.currency: Invalid value: "HRK": ` + saysCurrency},
+	}, {
+		of:     "gold",
+		change: `spec: {currency: XAU}`,
+		says:   []string{`spec.currency: Invalid value: "XAU": ` + saysCurrency},
+	}, {
 		of:     "no currency",
 		change: `spec: {currency: null}`,
 		says:   []string{`spec.currency: Required value`},

@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/telcodev/esim-operator/internal/money"
 )
 
 // explainWidth is what kubectl explain has for a line; it breaks longer ones, and leaves the
@@ -51,13 +54,18 @@ var _ = Describe("The schema", func() {
 		shown := map[string]string{}
 		for kind, cases := range map[string][]refusal{
 			"EsimOrder": refusedOrders, "EsimProduct": refusedProducts, "EsimOperator": refusedOperators,
+			"EsimWallet": refusedWallets, "EsimClient": refusedClients,
 		} {
 			for _, refused := range cases {
 				shown[kind] += strings.Join(refused.says, "\n") + "\n"
 			}
 		}
-		for _, refused := range refusedOrderChanges {
-			shown["EsimOrder"] += strings.Join(refused.says, "\n") + "\n"
+		for kind, cases := range map[string][]refusedChange{
+			"EsimOrder": slices.Concat(refusedOrderChanges, refusedLedgerChanges), "EsimWallet": refusedWalletChanges,
+		} {
+			for _, refused := range cases {
+				shown[kind] += strings.Join(refused.says, "\n") + "\n"
+			}
 		}
 		rules := 0
 		for kind, schema := range schemas() {
@@ -75,7 +83,26 @@ var _ = Describe("The schema", func() {
 				}
 			})
 		}
-		Expect(rules).To(BeNumerically(">", 40))
+		Expect(rules).To(BeNumerically(">", 60))
+	})
+
+	It("knows the currencies of ISO 4217, all of them and no other", func() {
+		var codes []string
+		for _, currency := range money.Currencies() {
+			codes = append(codes, "'"+currency.Code+"'")
+		}
+		rule, fields := "self in ["+strings.Join(codes, ",")+"]", 0
+		for kind, schema := range schemas() {
+			walk(kind, schema, func(path string, schema apiextensionsv1.JSONSchemaProps) {
+				if !strings.HasSuffix(strings.ToLower(path), "currency") {
+					return
+				}
+				fields++
+				Expect(schema.XValidations).To(HaveLen(1), path)
+				Expect(schema.XValidations[0].Rule).To(Equal(rule), path)
+			})
+		}
+		Expect(fields).To(BeNumerically(">=", 5), "of products, plans, charges, wallets and clients")
 	})
 
 	It("is explained field by field, in lines that kubectl explain need not break", func() {

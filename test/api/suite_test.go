@@ -52,12 +52,22 @@ type refusal struct {
 	says []string
 }
 
+// refusedChange is a change of an object that is there already.
+type refusedChange struct {
+	refusal
+	// from is what the object has other than the good one.
+	from string
+}
+
 // manifest is the good one, in YAML, with changes.
 func manifest(good string, changes ...string) *unstructured.Unstructured {
 	GinkgoHelper()
 	document, err := yaml.YAMLToJSON([]byte(good))
 	Expect(err).NotTo(HaveOccurred())
 	for _, change := range changes {
+		if change == "" {
+			continue
+		}
 		patch, err := yaml.YAMLToJSON([]byte(change))
 		Expect(err).NotTo(HaveOccurred())
 		document, err = jsonpatch.MergePatch(document, patch)
@@ -71,6 +81,28 @@ func manifest(good string, changes ...string) *unstructured.Unstructured {
 // create tries a manifest without leaving anything behind.
 func create(ctx context.Context, object client.Object) error {
 	return k8s.Create(ctx, object, client.DryRunAll)
+}
+
+// place creates an object, to be changed.
+func place(ctx context.Context, good string, changes ...string) *unstructured.Unstructured {
+	GinkgoHelper()
+	object := manifest(good, changes...)
+	Expect(k8s.Create(ctx, object)).To(Succeed())
+	return object
+}
+
+// changed is the object with a change.
+func changed(object *unstructured.Unstructured, change string) *unstructured.Unstructured {
+	GinkgoHelper()
+	document, err := object.MarshalJSON()
+	Expect(err).NotTo(HaveOccurred())
+	return manifest(string(document), change)
+}
+
+// edit changes an object that is there.
+func edit(ctx context.Context, object *unstructured.Unstructured, change string) error {
+	GinkgoHelper()
+	return k8s.Update(ctx, changed(object, change))
 }
 
 // complaints is what the API server says of each field. Where a fault keeps it from checking

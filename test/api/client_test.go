@@ -1,0 +1,122 @@
+package api_test
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+const goodClient = `
+apiVersion: esim.telco.dev/v1alpha1
+kind: EsimClient
+metadata: {name: default, namespace: acme}
+spec:
+  discountPercent: "5"
+  productDiscounts:
+  - {product: japan, percent: "12.5"}
+  - {product: france, percent: "0"}
+  productSelector: {matchLabels: {range: standard}}
+  defaultCurrency: USD
+`
+
+const (
+	saysPercent    = `must be a number in quotes from 0 to 100 with at most 2 decimals, such as "5" or "12.5"`
+	saysClientName = `metadata.name must be default: a client is a namespace, and has one EsimClient`
+	saysOperators  = `each of matchExpressions must have the operator In or NotIn with values, ` +
+		`or Exists or DoesNotExist without`
+)
+
+var refusedClients = []refusal{
+	{
+		of:     "another name than default",
+		change: `metadata: {name: acme}`,
+		says:   []string{`metadata: Invalid value: ` + saysClientName},
+	}, {
+		of:     "a discount of more than everything",
+		change: `spec: {discountPercent: "100.01"}`,
+		says:   []string{`spec.discountPercent: Invalid value: "100.01": ` + saysPercent},
+	}, {
+		of:     "a discount of 101",
+		change: `spec: {discountPercent: "101"}`,
+		says:   []string{`spec.discountPercent: Invalid value: "101": ` + saysPercent},
+	}, {
+		of:     "a surcharge",
+		change: `spec: {discountPercent: "-5"}`,
+		says:   []string{`spec.discountPercent: Invalid value: "-5": ` + saysPercent},
+	}, {
+		of:     "a discount with three decimals",
+		change: `spec: {discountPercent: "5.125"}`,
+		says:   []string{`spec.discountPercent: Invalid value: "5.125": ` + saysPercent},
+	}, {
+		of:     "a discount with a percent sign",
+		change: `spec: {discountPercent: "5%"}`,
+		says:   []string{`spec.discountPercent: Invalid value: "5%": ` + saysPercent},
+	}, {
+		of:     "a discount of 30 digits",
+		change: `spec: {discountPercent: "` + thirtyDigits + `"}`,
+		says:   []string{`spec.discountPercent: Too long: may not be more than 6 bytes`},
+	}, {
+		of:     "a discount that is a number without quotes",
+		change: `spec: {discountPercent: 5}`,
+		says: []string{`spec.discountPercent: Invalid value: "integer": ` +
+			`spec.discountPercent in body must be of type string: "integer"`},
+	}, {
+		of:     "two discounts on one product",
+		change: `spec: {productDiscounts: [{product: japan, percent: "5"}, {product: japan, percent: "10"}]}`,
+		says:   []string{`spec.productDiscounts[1]: Duplicate value: {"product":"japan"}`},
+	}, {
+		of:     "a discount on no product",
+		change: `spec: {productDiscounts: [{percent: "5"}]}`,
+		says:   []string{`spec.productDiscounts[0].product: Required value`},
+	}, {
+		of:     "a discount on a product whose name no product can have",
+		change: `spec: {productDiscounts: [{product: Japan, percent: "5"}]}`,
+		says:   []string{`spec.productDiscounts[0].product: Invalid value: "Japan": ` + saysProductName},
+	}, {
+		of:     "a product without a discount",
+		change: `spec: {productDiscounts: [{product: japan}]}`,
+		says:   []string{`spec.productDiscounts[0].percent: Required value`},
+	}, {
+		of:     "a selector with an operator that there is not",
+		change: `spec: {productSelector: {matchExpressions: [{key: range, operator: Like, values: [standard]}]}}`,
+		says:   []string{`spec.productSelector: Invalid value: ` + saysOperators},
+	}, {
+		of:     "a selector of one among no values",
+		change: `spec: {productSelector: {matchExpressions: [{key: range, operator: In}]}}`,
+		says:   []string{`spec.productSelector: Invalid value: ` + saysOperators},
+	}, {
+		of:     "a selector of what exists with a value",
+		change: `spec: {productSelector: {matchExpressions: [{key: range, operator: Exists, values: [standard]}]}}`,
+		says:   []string{`spec.productSelector: Invalid value: ` + saysOperators},
+	}, {
+		of:     "a default currency that ISO 4217 does not know",
+		change: `spec: {defaultCurrency: EUX}`,
+		says:   []string{`spec.defaultCurrency: Invalid value: "EUX": ` + saysCurrency},
+	}, {
+		of:     "a client without a spec",
+		change: `spec: null`,
+		says:   []string{`spec: Required value`},
+	},
+}
+
+var _ = Describe("A client's manifest", func() {
+	for _, refused := range refusedClients {
+		It("is refused for "+refused.of, func(ctx context.Context) {
+			Expect(create(ctx, manifest(goodClient, refused.change))).To(beRefusedSaying(refused.says...))
+		})
+	}
+
+	DescribeTable("is accepted", func(ctx context.Context, change string) {
+		Expect(create(ctx, manifest(goodClient, change))).To(Succeed())
+	},
+		Entry("as it stands", ``),
+		Entry("with nothing in its spec", `spec: {discountPercent: null, productDiscounts: null, productSelector: null, defaultCurrency: null}`),
+		Entry("with no discount", `spec: {discountPercent: "0"}`),
+		Entry("with everything for nothing", `spec: {discountPercent: "100.00"}`),
+		Entry("with the smallest discount", `spec: {discountPercent: "0.01"}`),
+		Entry("with a selector of every sort", `spec: {productSelector: {matchExpressions: [`+
+			`{key: a, operator: In, values: [standard, premium]}, {key: b, operator: NotIn, values: [retired]}, `+
+			`{key: c, operator: Exists}, {key: d, operator: DoesNotExist}]}}`),
+	)
+})
