@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/pricing"
 )
 
 var _ = Describe("The samples", func() {
@@ -42,6 +43,24 @@ var _ = Describe("The samples", func() {
 			}
 		}
 		Expect(countries).To(And(HaveKey(v1alpha1.CountryCode("GLO")), HaveKey(v1alpha1.CountryCode("XEU"))))
+	})
+
+	It("have a wallet that pays the sample order, without an exchange", func(ctx context.Context) {
+		objects, order := rendered(ctx, "samples"), sampleOrder()
+		wallets := ofKind[v1alpha1.EsimWallet](objects, "EsimWallet")
+		Expect(wallets).To(HaveLen(1))
+		Expect(wallets[0].Namespace).To(Equal(order.Namespace))
+		Expect(wallets[0].Spec.Type).To(Equal(v1alpha1.WalletPrepaid))
+		deposited, err := pricing.Deposited(&wallets[0])
+		Expect(err).NotTo(HaveOccurred())
+		Expect(deposited.String()).To(Equal("10000"))
+		for _, product := range ofKind[v1alpha1.EsimProduct](objects, "EsimProduct") {
+			if product.Name == order.Spec.ProductRef.Name {
+				Expect(product.Spec.Currency).To(Equal(wallets[0].Spec.Currency))
+				return
+			}
+		}
+		Fail("there is no EsimProduct " + order.Spec.ProductRef.Name)
 	})
 
 	It("have an order for a variant that the catalogue sells", func(ctx context.Context) {
