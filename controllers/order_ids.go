@@ -11,8 +11,9 @@ import (
 )
 
 // orderID is the number that REST clients know an order by. An order that was made over REST
-// is named after it: o-<id>, id below 2^31. Any other has 2^31 plus 52 bits that its UID
-// determines, so that the two never meet and both are exact in JSON.
+// is named after it: o-<id>, id below 2^31. Any other has 2^31 plus 50 bits that its UID
+// determines, so that the two never meet, and they and the transaction ids made from them,
+// four times as large, are exact in JSON.
 func orderID(name string, uid types.UID) int64 {
 	if digits, ok := strings.CutPrefix(name, "o-"); ok {
 		id, err := strconv.ParseInt(digits, 10, 64)
@@ -21,7 +22,7 @@ func orderID(name string, uid types.UID) int64 {
 		}
 	}
 	sum := sha256.Sum256([]byte(uid))
-	return 1<<31 + int64(binary.BigEndian.Uint64(sum[:8])>>12)
+	return 1<<31 + int64(binary.BigEndian.Uint64(sum[:8])>>14)
 }
 
 // requestID names an attempt at the operator. It derives from UID and attempt, so that a

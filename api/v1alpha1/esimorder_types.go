@@ -35,6 +35,9 @@ const (
 	SecretKeyICCID = "iccid"
 	// SecretKeyAttempt is the number of the attempt that the Secret is about.
 	SecretKeyAttempt = "attempt"
+	// SecretKeyConfirmed is "true" while the profile is ready but for the SM-DP+
+	// address, which the operator did not answer and nobody configured yet.
+	SecretKeyConfirmed = "confirmed"
 )
 
 // ActivationSecretName is the name of the Secret that holds the activation code of an order.
@@ -188,6 +191,12 @@ type EsimOrderStatus struct {
 	// activation is the delivered profile's life on the device.
 	// +optional
 	Activation *OrderActivation `json:"activation,omitempty"`
+
+	// takenOverTime is when a manager that came to lead wrote to this order,
+	// uncharged as it was, so that no late write of the one before it could
+	// charge it.
+	// +optional
+	TakenOverTime *metav1.MicroTime `json:"takenOverTime,omitempty"`
 
 	// failure says why the order FAILED.
 	// +optional

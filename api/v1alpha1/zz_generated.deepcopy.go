@@ -385,6 +385,10 @@ func (in *EsimOrderStatus) DeepCopyInto(out *EsimOrderStatus) {
 		*out = new(OrderActivation)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.TakenOverTime != nil {
+		in, out := &in.TakenOverTime, &out.TakenOverTime
+		*out = (*in).DeepCopy()
+	}
 	if in.Failure != nil {
 		in, out := &in.Failure, &out.Failure
 		*out = new(OrderFailure)

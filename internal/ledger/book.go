@@ -1,0 +1,348 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/money"
+	"github.com/telcodev/esim-operator/internal/pricing"
+)
+
+// book holds the accounts of one client's wallets.
+type book struct {
+	namespace string
+	tell      func(types.NamespacedName)
+
+	// gate is held for reading while the book is used, until the write that a use led to is
+	// answered, and for writing while the book is opened: no charge is on its way then.
+	gate sync.RWMutex
+	// taking is held by whoever takes orders over from an earlier leader.
+	taking sync.Mutex
+
+	// mu guards what follows, and is never held over a call.
+	mu     sync.Mutex
+	opened bool
+	// version changes with every sum.
+	version  uint64
+	accounts map[types.UID]*account
+	entries  map[types.UID]*entry
+	// settledOrders are those whose money is in their wallet's settled totals and that the cache
+	// may still show.
+	settledOrders map[types.UID]struct{}
+	// uncharged are the orders that an earlier leader, or an earlier write of ours whose answer
+	// was lost, may still charge.
+	uncharged  map[types.UID]*v1alpha1.EsimOrder
+	references references
+}
+
+// account of one wallet. The sums are exact.
+type account struct {
+	name string
+	// charged and refunded are those of live orders; reserved is for charges on their way.
+	charged, refunded, reserved money.Amount
+	// open counts orders that are charged and PENDING; live, those that are charged.
+	open, live int
+	// settled totals, as the wallet's status has them.
+	settledDebited, settledRefunded money.Amount
+}
+
+// stage of an entry.
+type stage int
+
+const (
+	reserved stage = iota
+	charged
+	refunded
+)
+
+// entry is what one order took from a wallet.
+type entry struct {
+	order  string
+	wallet types.UID
+	amount money.Amount
+	stage  stage
+	open   bool
+}
+
+// Totals are the sums of a wallet, in its currency.
+type Totals struct {
+	// Deposited, Debited, Refunded: all of it, of orders that are gone too.
+	Deposited, Debited, Refunded money.Amount
+	// Balance is Deposited - Debited + Refunded.
+	Balance money.Amount
+	// Available is Balance and the credit limit, less what charges on their way will take.
+	Available money.Amount
+	// Open counts orders that are charged and PENDING.
+	Open int
+}
+
+// counts tells whether an order's charge counts as that of a live order: one that is deleted
+// and lacks the finalizer is settled, or its wallet is gone.
+func counts(order *v1alpha1.EsimOrder) bool {
+	return order.Status.Charge != nil &&
+		(order.DeletionTimestamp.IsZero() || controllerutil.ContainsFinalizer(order, v1alpha1.SettlementFinalizer))
+}
+
+func entryOf(order *v1alpha1.EsimOrder) (*entry, error) {
+	charge := order.Status.Charge
+	amount, err := money.Parse(string(charge.Amount))
+	if err != nil {
+		return nil, fmt.Errorf("the charge of EsimOrder %s/%s: %w", order.Namespace, order.Name, err)
+	}
+	e := &entry{order: order.Name, wallet: charge.WalletUID, amount: amount, stage: charged, open: !order.Terminal()}
+	if charge.Refund != nil {
+		e.stage = refunded
+	}
+	return e, nil
+}
+
+// account of a wallet; a new one where none is known.
+func (b *book) account(wallet types.UID) *account {
+	a, ok := b.accounts[wallet]
+	if !ok {
+		a = &account{}
+		b.accounts[wallet] = a
+	}
+	return a
+}
+
+// add and remove keep the sums of an entry's account in step with the entry.
+func (b *book) add(order types.UID, e *entry) {
+	b.entries[order] = e
+	b.account(e.wallet).count(e, 1)
+	b.version++
+}
+
+func (b *book) remove(order types.UID) {
+	e, ok := b.entries[order]
+	if !ok {
+		return
+	}
+	delete(b.entries, order)
+	b.account(e.wallet).count(e, -1)
+	b.version++
+}
+
+func (a *account) count(e *entry, sign int) {
+	amount := e.amount
+	if sign < 0 {
+		amount = amount.Neg()
+	}
+	if e.stage == reserved {
+		a.reserved = a.reserved.Add(amount)
+		return
+	}
+	a.live += sign
+	a.charged = a.charged.Add(amount)
+	if e.stage == refunded {
+		a.refunded = a.refunded.Add(amount)
+	}
+	if e.open {
+		a.open += sign
+	}
+}
+
+// observe merges what an order says of itself with what is known: a charge and a refund, once
+// written, stay.
+func (b *book) observe(order *v1alpha1.EsimOrder) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.opened {
+		return
+	}
+	known := b.entries[order.UID]
+	if _, settled := b.settledOrders[order.UID]; settled || order.Status.Charge == nil {
+		return
+	}
+	if !counts(order) {
+		b.lost(order.UID)
+		return
+	}
+	seen, err := entryOf(order)
+	if err != nil {
+		b.opened = false // whoever uses the book next is told what is wrong
+		return
+	}
+	if known != nil && known.stage >= seen.stage && known.open == seen.open {
+		return
+	}
+	if known != nil && known.stage > seen.stage {
+		seen.stage = known.stage
+	}
+	if known != nil && known.stage != reserved {
+		seen.open = seen.open && known.open // an old cache shows it PENDING still
+	}
+	delete(b.uncharged, order.UID)
+	b.remove(order.UID)
+	b.add(order.UID, seen)
+	b.notify(seen.wallet)
+}
+
+// gone takes in that an order does not exist any more.
+func (b *book) gone(order *v1alpha1.EsimOrder) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.opened {
+		return
+	}
+	b.references.release(order)
+	delete(b.uncharged, order.UID)
+	if _, settled := b.settledOrders[order.UID]; settled {
+		delete(b.settledOrders, order.UID)
+		return
+	}
+	b.lost(order.UID)
+}
+
+// lost is an order that left without being settled by this process: another leader settled it,
+// its wallet went before it, or somebody took its finalizer. The wallets' own totals tell.
+func (b *book) lost(order types.UID) {
+	known, ok := b.entries[order]
+	switch {
+	case !ok:
+		return
+	case known.stage == reserved:
+		b.remove(order) // it was never charged, and cannot be any more
+	default:
+		b.opened = false
+	}
+	b.notify(known.wallet)
+}
+
+// settled moves orders from the live ones to their wallet's settled totals.
+func (b *book) settled(wallet *v1alpha1.EsimWallet, moved []v1alpha1.SettlingOrder) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.opened {
+		return nil
+	}
+	for _, order := range moved {
+		b.remove(order.UID)
+		b.settledOrders[order.UID] = struct{}{}
+	}
+	b.version++
+	if err := b.account(wallet.UID).adopt(wallet); err != nil {
+		b.opened = false
+		return err
+	}
+	return nil
+}
+
+// adopt takes the settled totals from a wallet's status.
+func (a *account) adopt(wallet *v1alpha1.EsimWallet) (err error) {
+	a.name = wallet.Name
+	if a.settledDebited, err = amountOf(wallet.Status.Settled.Debited); err != nil {
+		return fmt.Errorf("the settled debits of EsimWallet %s/%s: %w", wallet.Namespace, wallet.Name, err)
+	}
+	if a.settledRefunded, err = amountOf(wallet.Status.Settled.Refunded); err != nil {
+		return fmt.Errorf("the settled refunds of EsimWallet %s/%s: %w", wallet.Namespace, wallet.Name, err)
+	}
+	return nil
+}
+
+// amountOf reads an amount of a status; absent is 0.
+func amountOf(text v1alpha1.Amount) (money.Amount, error) {
+	if text == "" {
+		return money.Amount{}, nil
+	}
+	return money.Parse(string(text))
+}
+
+// accountOf is the account of a wallet that exists. One that is met for the first time since
+// the book was opened was created since, and settled by nobody but this process.
+func (b *book) accountOf(wallet *v1alpha1.EsimWallet) (*account, error) {
+	known, ok := b.accounts[wallet.UID]
+	if ok && known.name != "" {
+		return known, nil
+	}
+	a := b.account(wallet.UID)
+	return a, a.adopt(wallet)
+}
+
+func (b *book) totals(wallet *v1alpha1.EsimWallet) (Totals, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.totalsLocked(wallet)
+}
+
+func (b *book) totalsLocked(wallet *v1alpha1.EsimWallet) (Totals, error) {
+	a, err := b.accountOf(wallet)
+	if err != nil {
+		return Totals{}, err
+	}
+	deposited, err := pricing.Deposited(wallet)
+	if err != nil {
+		return Totals{}, err
+	}
+	credit, err := pricing.Credit(wallet)
+	if err != nil {
+		return Totals{}, err
+	}
+	t := Totals{
+		Deposited: deposited,
+		Debited:   a.settledDebited.Add(a.charged),
+		Refunded:  a.settledRefunded.Add(a.refunded),
+		Open:      a.open,
+	}
+	t.Balance = t.Deposited.Sub(t.Debited).Add(t.Refunded)
+	t.Available = t.Balance.Add(credit).Sub(a.reserved)
+	return t, nil
+}
+
+func (b *book) charges(wallet types.UID) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a, ok := b.accounts[wallet]
+	if !ok {
+		return 0
+	}
+	n := a.live
+	for _, e := range b.entries {
+		if e.wallet == wallet && e.stage == reserved {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *book) distrust() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.opened = false
+}
+
+// closeAccount drops a wallet's account and tells whether the book is empty.
+func (b *book) closeAccount(wallet types.UID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.accounts, wallet)
+	return len(b.accounts) == 0 && len(b.entries) == 0 && b.references.empty()
+}
+
+// notify tells that a wallet's sums changed. The caller holds mu.
+func (b *book) notify(wallet types.UID) {
+	a, ok := b.accounts[wallet]
+	if ok && a.name != "" {
+		b.tell(types.NamespacedName{Namespace: b.namespace, Name: a.name})
+	}
+}
+
+// settlingNow are the UIDs of the orders that wallets say they are settling.
+func settlingNow(wallets []v1alpha1.EsimWallet) map[types.UID]struct{} {
+	uids := map[types.UID]struct{}{}
+	for i := range wallets {
+		for _, order := range wallets[i].Status.Settling {
+			uids[order.UID] = struct{}{}
+		}
+	}
+	return uids
+}
+
+func exists(wallets []v1alpha1.EsimWallet, wallet types.UID) bool {
+	return slices.ContainsFunc(wallets, func(w v1alpha1.EsimWallet) bool { return w.UID == wallet })
+}

@@ -1,0 +1,200 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/pricing"
+)
+
+// Refusal says why an order cannot be charged, in words for whoever placed it.
+type Refusal struct {
+	Code   v1alpha1.FailureCode
+	Reason string
+}
+
+func (r *Refusal) Error() string { return r.Reason }
+
+// ErrCharged says that the order is charged already: whoever asked works from an old cache.
+var ErrCharged = errors.New("the order is charged already")
+
+// Reservation is money that is set aside for one charge. Exactly one of its methods must be
+// called, once.
+type Reservation struct {
+	// Charge to write into the order's status.
+	Charge *v1alpha1.OrderCharge
+
+	ledger *Ledger
+	book   *book
+	order  *v1alpha1.EsimOrder
+	entry  *entry
+}
+
+// Reserve sets aside what the order's plan costs. The order has its plan and its id. The error
+// is a *Refusal where the order must FAIL, ErrCharged, or one of the API server's.
+func (l *Ledger) Reserve(ctx context.Context, order *v1alpha1.EsimOrder) (*Reservation, error) {
+	b := l.book(order.Namespace)
+	if err := b.use(ctx, l.Live); err != nil {
+		return nil, err
+	}
+	reservation, err := l.reserve(ctx, b, order)
+	if err != nil {
+		b.gate.RUnlock()
+		return nil, err
+	}
+	return reservation, nil
+}
+
+// reserve asks the cache first. A refusal is for good, and the cache may be old, so what it
+// would refuse is asked of the API server.
+func (l *Ledger) reserve(ctx context.Context, b *book, order *v1alpha1.EsimOrder) (*Reservation, error) {
+	if err := l.takeOver(ctx, b, order.UID); err != nil {
+		return nil, err
+	}
+	charge, err := l.reserveFrom(ctx, l.Cache, b, order)
+	if refusal := (*Refusal)(nil); errors.As(err, &refusal) {
+		charge, err = l.reserveFrom(ctx, l.Live, b, order)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Reservation{Charge: charge, ledger: l, book: b, order: order.DeepCopy(), entry: b.entry(order.UID)}, nil
+}
+
+func (l *Ledger) reserveFrom(ctx context.Context, reader client.Reader, b *book, order *v1alpha1.EsimOrder) (*v1alpha1.OrderCharge, error) {
+	plan := order.Status.Plan
+	request := pricing.Request{Amount: plan.Amount, Currency: plan.Currency, Product: plan.Product, Wallet: order.Spec.WalletRef}
+	var wallets v1alpha1.EsimWalletList
+	if err := reader.List(ctx, &wallets, client.InNamespace(order.Namespace)); err != nil {
+		return nil, fmt.Errorf("listing the wallets of namespace %s: %w", order.Namespace, err)
+	}
+	request.Wallets = wallets.Items
+	var terms v1alpha1.EsimClient
+	err := reader.Get(ctx, types.NamespacedName{Namespace: order.Namespace, Name: v1alpha1.ClientName}, &terms)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading the EsimClient of namespace %s: %w", order.Namespace, err)
+	}
+	if err == nil {
+		request.Client = &terms
+	}
+	quote, err := request.Quote()
+	if err != nil {
+		return nil, refused(err)
+	}
+	if err := b.setAside(order, quote); err != nil {
+		return nil, err
+	}
+	charge := &v1alpha1.OrderCharge{
+		WalletRef: v1alpha1.WalletReference{Name: quote.Wallet.Name}, WalletUID: quote.Wallet.UID,
+		Amount: v1alpha1.Amount(quote.Payable.String()), Currency: quote.Wallet.Spec.Currency,
+		TransactionID: DebitID(order.Status.ID), Time: metav1.NewTime(l.Clock.Now()),
+	}
+	if quote.DiscountPercent.Sign() > 0 {
+		charge.DiscountPercent = v1alpha1.Percent(quote.DiscountPercent.String())
+	}
+	if quote.Rate != nil {
+		charge.ExchangeRate = *quote.Rate
+	}
+	return charge, nil
+}
+
+// refused gives pricing's refusals the failure codes of the contract.
+func refused(err error) error {
+	refusal := &Refusal{Reason: err.Error()}
+	switch {
+	case errors.Is(err, pricing.ErrUnknownWallet), errors.Is(err, pricing.ErrNoWallet):
+		refusal.Code = v1alpha1.FailureInvalidWallet
+	case errors.Is(err, pricing.ErrNoRate):
+		refusal.Code = v1alpha1.FailureNoExchangeRate
+	default:
+		return err
+	}
+	return refusal
+}
+
+// setAside takes the quote's amount out of what the wallet can spend. What an earlier try of
+// the same order set aside is given back first.
+func (b *book) setAside(order *v1alpha1.EsimOrder, quote pricing.Quote) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, settled := b.settledOrders[order.UID]
+	if e, ok := b.entries[order.UID]; settled || ok && e.stage != reserved {
+		return ErrCharged
+	}
+	b.remove(order.UID)
+	totals, err := b.totalsLocked(quote.Wallet)
+	if err != nil {
+		return err
+	}
+	if totals.Available.Cmp(quote.Payable) < 0 {
+		return &Refusal{Code: v1alpha1.FailureInsufficientFunds, Reason: fmt.Sprintf(
+			"the order costs %[1]s %[2]s, and wallet %[3]s has %[4]s %[2]s to spend; have a deposit added, or order something cheaper",
+			quote.Payable, quote.Wallet.Spec.Currency, quote.Wallet.Name, totals.Available)}
+	}
+	b.add(order.UID, &entry{order: order.Name, wallet: quote.Wallet.UID, amount: quote.Payable, stage: reserved})
+	return nil
+}
+
+// Written ends the reservation by the answer to the status write that carried the charge. Only
+// an answer that proves that nothing was written frees the money; where there is none, it
+// stays set aside until the order tells.
+func (r *Reservation) Written(ctx context.Context, written *v1alpha1.EsimOrder, answer error) {
+	defer r.book.gate.RUnlock()
+	switch {
+	case answer == nil:
+		r.book.observe(written)
+		r.book.taken(r.order.UID, r.entry)
+	case apierrors.IsConflict(answer), apierrors.IsNotFound(answer):
+		now, err := r.ledger.find(ctx, r.order)
+		if err != nil {
+			r.book.doubt(r.order)
+			return
+		}
+		if now != nil && now.Status.Charge == nil && !now.Terminal() {
+			r.book.release(r.order.UID)
+			return
+		}
+		if now != nil {
+			r.book.observe(now)
+		}
+		r.book.taken(r.order.UID, r.entry)
+	case refusedForGood(answer):
+		r.book.release(r.order.UID)
+	default:
+		r.book.doubt(r.order)
+	}
+}
+
+// refusedForGood: the API server looked at the write and will not do it.
+func refusedForGood(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
+}
+
+// Unused ends the reservation where the charge was not sent.
+func (r *Reservation) Unused() {
+	defer r.book.gate.RUnlock()
+	r.book.release(r.order.UID)
+}
+
+// release gives back what was set aside; who may still charge the order stays as it was.
+func (b *book) release(order types.UID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e, ok := b.entries[order]; ok && e.stage == reserved {
+		b.remove(order)
+	}
+}
+
+// doubt keeps the money set aside for a charge that may have been written.
+func (b *book) doubt(order *v1alpha1.EsimOrder) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.uncharged[order.UID] = order
+}

@@ -1,0 +1,120 @@
+package ledger
+
+import (
+	"context"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+)
+
+// Ledger is the leader's books. It is safe for concurrent use.
+type Ledger struct {
+	// Cache reads wallets and clients. That it may be old is safe: what it misses are deposits,
+	// and a charge that they would cover is tried again with what Live answers.
+	Cache client.Reader
+	// Live reads from the API server.
+	Live client.Reader
+	// Writer takes orders over from an earlier leader.
+	Writer client.Client
+	// Clock tells the time of charges.
+	Clock clock.PassiveClock
+
+	mu      sync.Mutex
+	books   map[string]*book
+	changed func(types.NamespacedName)
+}
+
+// OnChange sets what is called with each wallet whose sums may have changed. It must not
+// block.
+func (l *Ledger) OnChange(changed func(wallet types.NamespacedName)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changed = changed
+}
+
+func (l *Ledger) tell(wallet types.NamespacedName) {
+	l.mu.Lock()
+	changed := l.changed
+	l.mu.Unlock()
+	if changed != nil {
+		changed(wallet)
+	}
+}
+
+// book of a namespace, opened or not.
+func (l *Ledger) book(namespace string) *book {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, ok := l.books[namespace]
+	if !ok {
+		if l.books == nil {
+			l.books = map[string]*book{}
+		}
+		b = &book{namespace: namespace, tell: l.tell}
+		l.books[namespace] = b
+	}
+	return b
+}
+
+// Claim gives the order's clientReference to it, or returns the name of the order that has it
+// already: one that was accepted, else the one that was created first. A reference is free
+// again when the order that had it is gone.
+func (l *Ledger) Claim(ctx context.Context, order *v1alpha1.EsimOrder) (holder string, err error) {
+	b := l.book(order.Namespace)
+	if err := b.use(ctx, l.Live); err != nil {
+		return "", err
+	}
+	defer b.gate.RUnlock()
+	return b.claim(order), nil
+}
+
+// Observe takes in what an order's status says, from wherever it was read: a charge or a
+// refund that was ever written stays. It is called with every order that the cache shows.
+func (l *Ledger) Observe(order *v1alpha1.EsimOrder) { l.book(order.Namespace).observe(order) }
+
+// Gone takes in that an order does not exist any more.
+func (l *Ledger) Gone(order *v1alpha1.EsimOrder) { l.book(order.Namespace).gone(order) }
+
+// Charges are the orders whose charges count against a wallet and that are not settled.
+func (l *Ledger) Charges(ctx context.Context, wallet *v1alpha1.EsimWallet) (int, error) {
+	b := l.book(wallet.Namespace)
+	if err := b.use(ctx, l.Live); err != nil {
+		return 0, err
+	}
+	defer b.gate.RUnlock()
+	return b.charges(wallet.UID), nil
+}
+
+// Totals are a wallet's sums now.
+func (l *Ledger) Totals(ctx context.Context, wallet *v1alpha1.EsimWallet) (Totals, error) {
+	b := l.book(wallet.Namespace)
+	if err := b.use(ctx, l.Live); err != nil {
+		return Totals{}, err
+	}
+	defer b.gate.RUnlock()
+	return b.totals(wallet)
+}
+
+// Settled takes in that the wallet's status was written: the money of the orders in moved is
+// in its settled totals from now on.
+func (l *Ledger) Settled(wallet *v1alpha1.EsimWallet, moved []v1alpha1.SettlingOrder) error {
+	return l.book(wallet.Namespace).settled(wallet, moved)
+}
+
+// Distrust has a client's book opened anew before it is used again: somebody else wrote what
+// only the leader writes.
+func (l *Ledger) Distrust(namespace string) { l.book(namespace).distrust() }
+
+// WalletGone forgets the account of a wallet that does not exist any more.
+func (l *Ledger) WalletGone(namespace string, wallet types.UID) {
+	if !l.book(namespace).closeAccount(wallet) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.books, namespace)
+}
