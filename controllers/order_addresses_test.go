@@ -9,7 +9,7 @@ import (
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 )
 
-func TestTheKnownAddressIsTheOneThatCounts(t *testing.T) {
+func TestAnAnsweredAddressCountsForTheSpecItWasAnsweredUnder(t *testing.T) {
 	operator := func(generation int64, configured, answered string, under int64) *v1alpha1.EsimOperator {
 		return &v1alpha1.EsimOperator{
 			ObjectMeta: metav1.ObjectMeta{UID: "op", Generation: generation},
@@ -25,13 +25,13 @@ func TestTheKnownAddressIsTheOneThatCounts(t *testing.T) {
 		want     string
 	}{
 		{"nothing is known, and nothing guessed", &learnedAddresses{}, operator(1, "", "", 0), ""},
-		{"the configured one, where none was answered", &learnedAddresses{}, operator(1, "conf.example.com", "", 0), "conf.example.com"},
-		{"the answered one counts more", &learnedAddresses{}, operator(1, "conf.example.com", "rsp.example.com", 1), "rsp.example.com"},
-		{"not the one of another SM-DP+", &learnedAddresses{}, operator(2, "conf.example.com", "old.example.com", 1), "conf.example.com"},
+		{"the configured one was not answered", &learnedAddresses{}, operator(1, "conf.example.com", "", 0), ""},
+		{"the answered one", &learnedAddresses{}, operator(1, "conf.example.com", "rsp.example.com", 1), "rsp.example.com"},
+		{"not the one of another SM-DP+", &learnedAddresses{}, operator(2, "conf.example.com", "old.example.com", 1), ""},
 		{"memory is ahead of the cache", &learned, operator(3, "", "rsp.example.com", 2), "memory.example.com"},
 		{"but not of the spec", &learned, operator(4, "", "rsp.example.com", 4), "rsp.example.com"},
 	} {
-		if got := tc.learned.known(tc.operator); got != tc.want {
+		if got := tc.learned.of(tc.operator); got != tc.want {
 			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
 		}
 	}

@@ -91,9 +91,9 @@ type learnedAddress struct {
 	generation int64
 }
 
-// known is the address for an activation code whose ConfirmOrder answer was lost: what the
-// operator answered last, else the configured one; empty where neither is known.
-func (l *learnedAddresses) known(operator *v1alpha1.EsimOperator) string {
+// of is the address that the operator answered last; empty where it answered none yet under
+// the generation of its spec.
+func (l *learnedAddresses) of(operator *v1alpha1.EsimOperator) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -101,19 +101,28 @@ func (l *learnedAddresses) known(operator *v1alpha1.EsimOperator) string {
 		return l.byOperator[operator.UID].address
 	case operator.Status.SMDPAddressGeneration == operator.Generation:
 		return operator.Status.SMDPAddress
-	case operator.Spec.ES2Plus != nil:
-		return operator.Spec.ES2Plus.SMDPAddress
 	default:
 		return ""
 	}
+}
+
+// configuredAddress is what activation codes name where the operator answers no address.
+func configuredAddress(operator *v1alpha1.EsimOperator) string {
+	if operator.Spec.ES2Plus == nil {
+		return ""
+	}
+	return operator.Spec.ES2Plus.SMDPAddress
 }
 
 // learn writes a new address into the EsimOperator's status, before any order is delivered
 // with it: the next process will need it when it finds an answer lost.
 func (l *learnedAddresses) learn(ctx context.Context, r *OrderReconciler, operator *v1alpha1.EsimOperator, address string) error {
 	learned := learnedAddress{address, operator.Generation}
-	if address == "" || address == l.known(operator) {
+	if address == "" || address == l.of(operator) {
 		return nil
+	}
+	if l.of(operator) == "" && address == configuredAddress(operator) {
+		return nil // it would be used anyway
 	}
 	writing := l.writer(operator.UID)
 	writing.Lock()

@@ -89,6 +89,7 @@ func (j *journal) read(ctx context.Context) error {
 		ICCID:            iccid,
 		MatchingID:       activation.NewCredential(string(secret.Data[v1alpha1.SecretKeyMatchingID])),
 		SMDPAddress:      string(secret.Data[v1alpha1.SecretKeySMDPAddress]),
+		Confirmed:        string(secret.Data[v1alpha1.SecretKeyConfirmed]) == "true",
 		ConfirmationCode: activation.NewCredential(string(secret.Data[v1alpha1.SecretKeyConfirmationCode])),
 	}
 	j.hasEntry = true
@@ -196,7 +197,8 @@ func activationSecret(order *v1alpha1.EsimOrder, attempt int32, profile operator
 		v1alpha1.SecretKeyMatchingID: []byte(profile.MatchingID.Reveal()),
 		v1alpha1.SecretKeyAttempt:    []byte(strconv.Itoa(int(attempt))),
 	}
-	if profile.SMDPAddress != "" {
+	switch {
+	case profile.SMDPAddress != "":
 		lpa, err := codeOf(profile).LPA()
 		if err != nil {
 			return nil, &operators.Error{
@@ -206,6 +208,8 @@ func activationSecret(order *v1alpha1.EsimOrder, attempt int32, profile operator
 		}
 		data[v1alpha1.SecretKeySMDPAddress] = []byte(profile.SMDPAddress)
 		data[v1alpha1.SecretKeyActivationCode] = []byte(lpa.Reveal())
+	case profile.Confirmed:
+		data[v1alpha1.SecretKeyConfirmed] = []byte("true")
 	}
 	if !profile.ConfirmationCode.Empty() {
 		data[v1alpha1.SecretKeyConfirmationCode] = []byte(profile.ConfirmationCode.Reveal())

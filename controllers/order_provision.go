@@ -52,9 +52,10 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 	}
 	p.called = true
 	p.profile, err = p.slot.Driver.Provision(ctx, operators.Purchase{
-		RequestID:   provisioning.RequestID,
-		PlanID:      provisioning.PlanID,
-		SMDPAddress: r.addresses.known(operator),
+		RequestID:         provisioning.RequestID,
+		PlanID:            provisioning.PlanID,
+		ConfiguredAddress: configuredAddress(operator),
+		LearnedAddress:    r.addresses.of(operator),
 	}, p.journal)
 	if err != nil {
 		return r.notProvisioned(ctx, p, err)

@@ -37,9 +37,12 @@ type Purchase struct {
 	RequestID string
 	// PlanID is the operator's own name for the plan; over ES2+ the profile type.
 	PlanID string
-	// SMDPAddress is what the operator answered last as the address for activation codes,
-	// else the configured one; empty where neither is known.
-	SMDPAddress string
+	// ConfiguredAddress is the host that activation codes name where the operator answers none;
+	// empty where none is configured.
+	ConfiguredAddress string
+	// LearnedAddress is the host that the operator answered last; empty where it answered none
+	// yet. It counts where an answer was lost, and with it the address.
+	LearnedAddress string
 }
 
 // Profile is an eSIM that is ready for download, or on its way to be.
@@ -49,6 +52,9 @@ type Profile struct {
 	MatchingID activation.Credential
 	// SMDPAddress is the host that the activation code names; empty while it is not known.
 	SMDPAddress string
+	// Confirmed tells that the operator answered ConfirmOrder without an address that can be
+	// used: what is missing is SMDPAddress, and only that.
+	Confirmed bool
 	// ConfirmationCode is what the customer must type, where there is one.
 	ConfirmationCode activation.Credential
 }

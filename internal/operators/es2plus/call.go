@@ -33,7 +33,8 @@ func (d *Driver) header(function es2plus.Function, requestID, variant string) es
 	}
 }
 
-// reader reads the fields of a function that was executed from its answer.
+// reader reads the fields of a function that was executed from its answer. Its error means
+// that they cannot be read, unless it is an *operators.Error, which says itself what it means.
 type reader func(body []byte) error
 
 // noFields is for functions whose answer has none.
@@ -82,7 +83,11 @@ func judge(function es2plus.Function, r *reply, read reader, secrets ...activati
 	if failure := classifyStatus(function, status, peerText(status.StatusCodeData, secrets...)); failure != nil {
 		return failure
 	}
-	if err := read(r.body); err != nil {
+	err = read(r.body)
+	if judged := (*operators.Error)(nil); errors.As(err, &judged) {
+		return judged
+	}
+	if err != nil {
 		r.fate, r.err = unreadable, err
 		return noAnswer(function, *r)
 	}
@@ -111,18 +116,30 @@ func (d *Driver) downloadOrder(ctx context.Context, p operators.Purchase) (activ
 }
 
 // confirmOrder fixes the matching ID and releases the profile for download. try counts the
-// matching IDs, from 1.
-func (d *Driver) confirmOrder(ctx context.Context, p operators.Purchase, held operators.Profile, try int) (es2plus.ConfirmOrderResponse, *operators.Error) {
+// matching IDs, from 1. With an error a profile is returned where it was confirmed all the
+// same, and only its address is missing.
+func (d *Driver) confirmOrder(ctx context.Context, p operators.Purchase, held operators.Profile, try int) (operators.Profile, *operators.Error) {
 	const function = es2plus.ConfirmOrder
 	matchingID, release, variant := held.MatchingID.Reveal(), true, ""
 	if try > 1 {
 		variant = strconv.Itoa(try)
 	}
-	var answer es2plus.ConfirmOrderResponse
+	var profile operators.Profile
+	read := func(body []byte) error {
+		var answer es2plus.ConfirmOrderResponse
+		if err := readFields(body, &answer); err != nil {
+			return err
+		}
+		var failure *operators.Error
+		if profile, failure = confirmedAs(p, held, answer); failure != nil {
+			return failure
+		}
+		return nil
+	}
 	failure := d.call(ctx, function, es2plus.ConfirmOrderRequest{
 		Header: d.header(function, p.RequestID, variant), ICCID: string(held.ICCID), MatchingID: &matchingID, ReleaseFlag: &release,
-	}, func(body []byte) error { return readFields(body, &answer) }, held.MatchingID)
-	return answer, failure
+	}, read, held.MatchingID)
+	return profile, failure
 }
 
 // releaseProfile succeeds for a profile that is Confirmed, and for one that is Released.

@@ -91,7 +91,7 @@ func TestAnOrderWhoseManagerStopsAnywhereIsDeliveredByTheNext(t *testing.T) {
 			m.seen = orderStatus{attempt: 1}
 			ctx, cancel := context.WithCancel(t.Context())
 			driver := newDriver(Config{}, &stopAt{manager: m, function: function, after: after, cancel: cancel})
-			_, err := driver.Provision(ctx, operators.Purchase{RequestID: "ORDER-1", PlanID: "P", SMDPAddress: "rsp.example.com"}, &memoryJournal{manager: m})
+			_, err := driver.Provision(ctx, operators.Purchase{RequestID: "ORDER-1", PlanID: "P", ConfiguredAddress: "rsp.example.com"}, &memoryJournal{manager: m})
 			if class, ok := operators.ClassOf(err); err != nil && (!ok || class != operators.Transient) {
 				t.Errorf("stopped at %s (after it: %t): %v", function, after, err)
 			}

@@ -167,6 +167,16 @@ func (d *double) inState(states ...string) (found []activation.ICCID) {
 	return found
 }
 
+// requestsTo lists the calls of a function that were executed.
+func (d *double) requestsTo(function es2plus.Function) (found []es2plusCall) {
+	for _, request := range d.requests {
+		if request.function == function {
+			found = append(found, request)
+		}
+	}
+	return found
+}
+
 // answer is an ES2+ answer: fields, or the refusal that a code such as 8.2.1/3.5 names.
 func answer(fields map[string]any, code string) reply {
 	status := map[string]any{"status": "Executed-Success"}

@@ -4,9 +4,9 @@
 // out by the states that make a repeat harmless. The order of the calls is DownloadOrder,
 // journal, ConfirmOrder with release; what is found confirmed already is asked with
 // ReleaseProfile, which succeeds for what is Released; what is in no usable state is handed
-// to the caller as class Restart, to be given back. The files are: provision and giveback
-// (what is called when), classify (what an answer means), answer (how it is read), transport
-// and tlsconn (how it travels), cause (what may be told of one that did not come).
+// to the caller as class Restart, to be given back. The files are: provision, confirm and
+// giveback (what is called when), classify (what an answer means), answer (how it is read),
+// transport and tlsconn (how it travels), cause (what may be told of one that did not come).
 package es2plus
 
 import (

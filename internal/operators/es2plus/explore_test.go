@@ -26,6 +26,8 @@ var worlds = []struct {
 	{name: "the Secret is deleted", options: options{configured: "rsp.example.com", tenantDeletes: true}},
 	{name: "the Secret is deleted, the address answered", options: options{tenantDeletes: true}, smdpAddress: "other.example.com", wide: true},
 	{name: "installed early and the Secret deleted", options: options{configured: "rsp.example.com", installs: true, tenantDeletes: true}},
+	{name: "no address, until a person sets it", options: options{configuredLate: "rsp.example.com"}},
+	{name: "no address, and matching IDs first", options: options{configuredLate: "rsp.example.com"}, matchingIDFirst: true, wide: true},
 	{name: "a Secret that cannot be written at first", options: options{configured: "rsp.example.com", quota: 2}, wide: true},
 }
 
@@ -76,6 +78,11 @@ func (w *world) events() {
 		return
 	}
 	standing := w.secret.profile
+	if standing.Confirmed {
+		if w.waits++; w.waits > 2 {
+			w.configured = w.configuredLate
+		}
+	}
 	profile := w.smdp.profiles[standing.ICCID]
 	if w.installs && profile.state == stateReleased && profile.matchingID == standing.MatchingID.Reveal() && w.happens("install") {
 		profile.state = stateInstalled
@@ -146,7 +153,7 @@ func TestTwoManagersOnOneOrderBuyOnce(t *testing.T) {
 		schedules = 500
 	}
 	for _, tc := range worlds {
-		if tc.quota > 0 || tc.installs || tc.tenantDeletes {
+		if tc.quota > 0 || tc.installs || tc.tenantDeletes || tc.configuredLate != "" {
 			continue
 		}
 		t.Run(tc.name, func(t *testing.T) {

@@ -128,4 +128,4 @@ func (a *authority) serve(handler http.Handler, change func(*tls.Config)) *httpt
 }
 
 // anyPurchase is what the tests of the transport buy.
-var anyPurchase = operators.Purchase{RequestID: "5JZ2-1", PlanID: "JP-1GB-7D", SMDPAddress: "rsp.example.com"}
+var anyPurchase = operators.Purchase{RequestID: "5JZ2-1", PlanID: "JP-1GB-7D", ConfiguredAddress: "rsp.example.com"}

@@ -3,18 +3,14 @@ package es2plus
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/telcodev/esim-operator/internal/activation"
-	"github.com/telcodev/esim-operator/internal/es2plus"
 	"github.com/telcodev/esim-operator/internal/operators"
 )
 
-// maxMatchingIDs is how many matching IDs are tried for one profile in one pass.
-const maxMatchingIDs = 3
-
 // Provision is DownloadOrder, journal, ConfirmOrder with release, each repeatable after a
-// crash. Its errors are of type *operators.Error and carry the ICCID that the attempt holds.
+// crash. An SM-DP+ that answers no address for activation codes, where none is configured
+// either, costs nothing: the profile is kept in the journal until one is. Its errors are of type *operators.Error and carry the ICCID that the attempt holds.
 // Class Restart asks the caller to give that profile back and to begin a new attempt.
 func (d *Driver) Provision(ctx context.Context, p operators.Purchase, j operators.Journal) (operators.Profile, error) {
 	if failure := checkPurchase(p); failure != nil {
@@ -37,13 +33,29 @@ func checkPurchase(p operators.Purchase) *operators.Error {
 	if p.RequestID == "" || p.PlanID == "" {
 		return &operators.Error{Class: operators.Rejected, Message: "the source of the plan names no profile type (planID)"}
 	}
-	if p.SMDPAddress == "" {
+	if failure := checkAddress("spec.es2plus.smdpAddress", p.ConfiguredAddress); failure != nil {
+		return failure
+	}
+	return checkAddress("status.smdpAddress", p.LearnedAddress)
+}
+
+func checkAddress(field, address string) *operators.Error {
+	if address == "" {
 		return nil
 	}
-	if _, err := activation.ParseSMDPAddress(p.SMDPAddress); err != nil {
-		return &operators.Error{Class: operators.Misconfigured, Message: "spec.es2plus.smdpAddress must be a full host name such as rsp.example.com", Err: err}
+	if _, err := activation.ParseSMDPAddress(address); err != nil {
+		return &operators.Error{Class: operators.Misconfigured, Message: field + " must be a full host name such as rsp.example.com", Err: err}
 	}
 	return nil
+}
+
+// expected is the address that counts where an answer with one was lost: what the SM-DP+
+// answered last, else the configured one; empty where neither is known.
+func expected(p operators.Purchase) string {
+	if p.LearnedAddress != "" {
+		return p.LearnedAddress
+	}
+	return p.ConfiguredAddress
 }
 
 // journaled is the profile that stands in the journal for this attempt, reserved and written
@@ -85,7 +97,7 @@ func (d *Driver) named(p operators.Purchase, iccid activation.ICCID) (operators.
 	if err != nil {
 		return operators.Profile{}, &operators.Error{Class: operators.Transient, ICCID: iccid, Message: "no matching ID could be drawn", Err: err}
 	}
-	return operators.Profile{ICCID: iccid, MatchingID: matchingID, SMDPAddress: p.SMDPAddress}, nil
+	return operators.Profile{ICCID: iccid, MatchingID: matchingID, SMDPAddress: expected(p)}, nil
 }
 
 // notWritten is a journal that may or may not hold the profile. What the journal itself
@@ -146,94 +158,3 @@ func (d *Driver) giveBackUnwritten(ctx context.Context, j operators.Journal, h o
 // unjournaled is the variant of a CancelOrder for a profile that is not in the journal: one
 // request may have several.
 func unjournaled(iccid activation.ICCID) string { return "-" + string(iccid) }
-
-// confirmed confirms and releases the profile, or finds that an earlier call did.
-func (d *Driver) confirmed(ctx context.Context, p operators.Purchase, j operators.Journal, held operators.Profile, fresh bool) (operators.Profile, *operators.Error) {
-	for try := 1; ; try++ {
-		answer, failure := d.confirmOrder(ctx, p, held, try)
-		if failure == nil {
-			return confirmedAs(p, held, answer)
-		}
-		if failure.Code != codeWrongState && failure.Code != codeMatchingIDInUse {
-			return operators.Profile{}, failure
-		}
-		inUse := failure.Code == codeMatchingIDInUse && fresh && try < maxMatchingIDs
-		if p.SMDPAddress == "" && !inUse {
-			return operators.Profile{}, addressLost()
-		}
-		failure = d.releaseProfile(ctx, p, held)
-		switch {
-		case failure == nil && p.SMDPAddress == "":
-			return operators.Profile{}, addressLost()
-		case failure == nil:
-			held.SMDPAddress = p.SMDPAddress
-			return held, nil
-		case !inUse || failure.Code != codeWrongState:
-			return operators.Profile{}, failure
-		}
-		// It is not released, so the matching ID is in use for another profile.
-		if held, fresh, failure = d.renamed(ctx, p, j, held); failure != nil {
-			return operators.Profile{}, failure
-		}
-	}
-}
-
-// renamed journals a new matching ID for the profile, and returns what then stands there.
-func (d *Driver) renamed(ctx context.Context, p operators.Purchase, j operators.Journal, held operators.Profile) (operators.Profile, bool, *operators.Error) {
-	own, failure := d.named(p, held.ICCID)
-	if failure != nil {
-		return operators.Profile{}, false, failure
-	}
-	stands, err := j.Write(ctx, own)
-	switch {
-	case err != nil:
-		return operators.Profile{}, false, notWritten(held.ICCID, err)
-	case stands.ICCID != held.ICCID:
-		// Another worker closed this attempt's profile and went on: this pass is stale.
-		return operators.Profile{}, false, notWritten(held.ICCID, errors.New("another profile took its place"))
-	default:
-		return stands, stands.MatchingID.Equal(own.MatchingID), nil
-	}
-}
-
-// confirmedAs is the profile by the answer to ConfirmOrder: its matching ID and its address
-// count more than ours (SGP.22 section 5.3.2).
-func confirmedAs(p operators.Purchase, held operators.Profile, answer es2plus.ConfirmOrderResponse) (operators.Profile, *operators.Error) {
-	failure := &operators.Error{Function: string(es2plus.ConfirmOrder)}
-	if answer.MatchingID != "" && !strings.EqualFold(answer.MatchingID, held.MatchingID.Reveal()) {
-		matchingID, err := activation.ParseMatchingID(answer.MatchingID)
-		if err != nil {
-			failure.Class, failure.Err = operators.Restart, err
-			failure.Message = "the SM-DP+ answered a matching ID that no activation code can carry"
-			return operators.Profile{}, failure
-		}
-		held.MatchingID = matchingID
-	}
-	switch {
-	case answer.SMDPAddress != "":
-		address, err := activation.ParseSMDPAddress(answer.SMDPAddress)
-		if err != nil {
-			failure.Class, failure.Err = operators.Misconfigured, err
-			failure.Message = "the SM-DP+ answered an smdpAddress that no activation code can carry"
-			return operators.Profile{}, failure
-		}
-		held.SMDPAddress = address
-	case p.SMDPAddress != "":
-		held.SMDPAddress = p.SMDPAddress
-	default:
-		failure.Class = operators.Misconfigured
-		failure.Message = "the SM-DP+ answered no smdpAddress: spec.es2plus.smdpAddress must be set to the address that activation codes shall carry"
-		return operators.Profile{}, failure
-	}
-	return held, nil
-}
-
-// addressLost is a profile that an earlier call confirmed, whose answer with the address was
-// lost, at an operator whose address is not known: an address is never guessed.
-func addressLost() *operators.Error {
-	return &operators.Error{
-		Class:    operators.Restart,
-		Function: string(es2plus.ConfirmOrder),
-		Message:  "the answer with the SM-DP+ address was lost, and spec.es2plus.smdpAddress is not set; the profile is given back and bought anew",
-	}
-}

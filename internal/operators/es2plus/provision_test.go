@@ -3,7 +3,6 @@ package es2plus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -181,7 +180,7 @@ func TestTheLoserOfARaceWouldBuyASecondProfile(t *testing.T) {
 	m.seen = orderStatus{attempt: 1}
 	w.secret = &storedSecret{attempt: 1, profile: other}
 	w.smdp.profiles = map[activation.ICCID]*sold{other.ICCID: {state: stateAllocated}}
-	profile, err := m.driver.Provision(t.Context(), operators.Purchase{RequestID: "R", PlanID: "P", SMDPAddress: "rsp.example.com"}, &memoryJournal{manager: m})
+	profile, err := m.driver.Provision(t.Context(), operators.Purchase{RequestID: "R", PlanID: "P", ConfiguredAddress: "rsp.example.com"}, &memoryJournal{manager: m})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +199,7 @@ func TestTheLosersProfileWouldBeForgottenWhereCancelOrderIsNotAnswered(t *testin
 	m.seen = orderStatus{attempt: 1}
 	w.secret = &storedSecret{attempt: 1, profile: other}
 	w.smdp.profiles = map[activation.ICCID]*sold{other.ICCID: {state: stateAllocated}}
-	purchase := operators.Purchase{RequestID: "R", PlanID: "P", SMDPAddress: "rsp.example.com"}
+	purchase := operators.Purchase{RequestID: "R", PlanID: "P", ConfiguredAddress: "rsp.example.com"}
 	j := &memoryJournal{manager: m}
 	_, err := m.driver.Provision(t.Context(), purchase, j)
 	var failed *operators.Error
@@ -264,23 +263,6 @@ func TestTheLosersProfileWouldBeForgottenWhereCancelOrderIsRefused(t *testing.T)
 	}
 }
 
-func TestTheAddressOfALostAnswerWouldBeGuessed(t *testing.T) {
-	w := newWorld(options{}, map[string]effect{"ConfirmOrder": lostAfterExecution})
-	w.smdp.smdpAddress = "other.example.com"
-	delivered(t, w)
-	executedExactly(t, w, map[es2plus.Function]int{es2plus.DownloadOrder: 2, es2plus.ConfirmOrder: 3, es2plus.CancelOrder: 1})
-	if taken := w.smdp.inState(stateUnavailable); len(taken) != 1 {
-		t.Errorf("the profile whose address was lost is not taken out of use: %v", taken)
-	}
-}
-
-func TestALearnedAddressSavesTheProfileWhoseAnswerWasLost(t *testing.T) {
-	w := newWorld(options{configured: "wrong.example.com"}, map[string]effect{"ConfirmOrder": lostAfterExecution})
-	w.smdp.smdpAddress, w.learned = "other.example.com", "other.example.com"
-	delivered(t, w)
-	executedExactly(t, w, map[es2plus.Function]int{es2plus.DownloadOrder: 1, es2plus.ConfirmOrder: 2, es2plus.ReleaseProfile: 1})
-}
-
 func TestAnInstalledProfileWouldBeBoughtAgain(t *testing.T) {
 	w := newWorld(options{configured: "rsp.example.com", installs: true}, map[string]effect{"ConfirmOrder": lostAfterExecution})
 	w.happens = func(string) bool { return true }
@@ -288,71 +270,6 @@ func TestAnInstalledProfileWouldBeBoughtAgain(t *testing.T) {
 	executedExactly(t, w, map[es2plus.Function]int{
 		es2plus.DownloadOrder: 1, es2plus.ConfirmOrder: 2, es2plus.ReleaseProfile: 1, es2plus.CancelOrder: 1,
 	})
-}
-
-func TestAMatchingIDInUseWouldBlockTheOrder(t *testing.T) {
-	w := newWorld(configured, nil)
-	w.smdp.taken = maxMatchingIDs - 1
-	delivered(t, w)
-	executedExactly(t, w, map[es2plus.Function]int{
-		es2plus.DownloadOrder: 1, es2plus.ConfirmOrder: maxMatchingIDs, es2plus.ReleaseProfile: maxMatchingIDs - 1,
-	})
-	ids := map[string]bool{}
-	for _, request := range w.smdp.requestsTo(es2plus.ConfirmOrder) {
-		ids[request.callID] = true
-	}
-	if len(ids) != maxMatchingIDs {
-		t.Errorf("a server that repeats answers by functionCallIdentifier would repeat its refusal: %v", ids)
-	}
-}
-
-func TestMatchingIDsAreNotTriedForEver(t *testing.T) {
-	w := newWorld(configured, nil)
-	w.smdp.taken = 1000
-	m := w.manager(1)
-	m.seen = orderStatus{attempt: 1}
-	_, err := m.driver.Provision(t.Context(), operators.Purchase{RequestID: "R", PlanID: "P", SMDPAddress: "rsp.example.com"}, &memoryJournal{manager: m})
-	var failed *operators.Error
-	if !errors.As(err, &failed) || failed.Class != operators.Restart || failed.ICCID == "" {
-		t.Errorf("the error is %+v", failed)
-	}
-	if tried := counted(w)[es2plus.ConfirmOrder]; tried != maxMatchingIDs {
-		t.Errorf("%d matching IDs were tried", tried)
-	}
-}
-
-func TestWhatTheSMDPAnswersCountsMoreThanWhatWeSent(t *testing.T) {
-	ours := operators.Profile{ICCID: "8947010000123456784", MatchingID: activation.NewCredential("OURS")}
-	for _, tc := range []struct {
-		name, known, answeredID, answeredAddress string
-		wantID, wantAddress                      string
-		class                                    operators.Class
-	}{
-		{"nothing answered, address known", "rsp.example.com", "", "", "OURS", "rsp.example.com", ""},
-		{"our matching ID", "rsp.example.com", "OURS", "", "OURS", "rsp.example.com", ""},
-		{"our matching ID in lower case", "rsp.example.com", "ours", "", "OURS", "rsp.example.com", ""},
-		{"another matching ID", "rsp.example.com", "THEIRS", "", "THEIRS", "rsp.example.com", ""},
-		{"another address", "rsp.example.com", "OURS", "other.example.com", "OURS", "other.example.com", ""},
-		{"no address anywhere", "", "OURS", "", "", "", misconfigured},
-		{"a matching ID that ends the activation code's item", "rsp.example.com", "THEIRS$1", "", "", "", restart},
-		{"an address that is none", "rsp.example.com", "OURS", "https://rsp.example.com/", "", "", misconfigured},
-	} {
-		fields := map[string]any{}
-		for name, value := range map[string]string{"matchingId": tc.answeredID, "smdpAddress": tc.answeredAddress} {
-			if value != "" {
-				fields[name] = value
-			}
-		}
-		d := newDriver(Config{}, replying(answer(fields, "")))
-		got, failure := d.confirmed(t.Context(), operators.Purchase{RequestID: "R", SMDPAddress: tc.known}, nil, ours, true)
-		checkClass(t, tc.name, failure, tc.class, 0)
-		if failure == nil && (got.MatchingID.Reveal() != tc.wantID || got.SMDPAddress != tc.wantAddress) {
-			t.Errorf("%s: matching ID %q, address %q", tc.name, got.MatchingID.Reveal(), got.SMDPAddress)
-		}
-		if failure != nil && strings.Contains(fmt.Sprintf("%v %v", failure, failure.Err), "THEIRS") {
-			t.Errorf("%s: the error shows the matching ID", tc.name)
-		}
-	}
 }
 
 func TestEveryErrorAfterTheReservationCarriesTheICCID(t *testing.T) {
@@ -363,7 +280,7 @@ func TestEveryErrorAfterTheReservationCarriesTheICCID(t *testing.T) {
 		reserved := activation.ICCID("8947010000123456784")
 		m.unwritten[1] = reserved
 		d := newDriver(Config{}, replying(answer(nil, code)))
-		_, err := d.Provision(t.Context(), operators.Purchase{RequestID: "R", PlanID: "P", SMDPAddress: "rsp.example.com"}, &memoryJournal{manager: m})
+		_, err := d.Provision(t.Context(), operators.Purchase{RequestID: "R", PlanID: "P", ConfiguredAddress: "rsp.example.com"}, &memoryJournal{manager: m})
 		var failed *operators.Error
 		if !errors.As(err, &failed) || failed.ICCID != reserved {
 			t.Errorf("%s: the error is %+v", code, failed)
@@ -378,7 +295,7 @@ func TestWhatCannotBeDeliveredIsNotReserved(t *testing.T) {
 		want     operators.Class
 	}{
 		{"no profile type", operators.Purchase{RequestID: "R"}, rejected},
-		{"an address that no activation code can carry", operators.Purchase{RequestID: "R", PlanID: "P", SMDPAddress: "localhost"}, misconfigured},
+		{"an address that no activation code can carry", operators.Purchase{RequestID: "R", PlanID: "P", ConfiguredAddress: "localhost"}, misconfigured},
 	} {
 		w := newWorld(configured, nil)
 		m := w.manager(1)
