@@ -5,6 +5,15 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // ClientName is the one name that an EsimClient may have: a client is a namespace.
 const ClientName = "default"
 
+// Reasons of an EsimClient's Ready condition.
+const (
+	// ClientReasonInForce: the namespace buys on these terms.
+	ClientReasonInForce = "InForce"
+	// ClientReasonInvalidSelector: productSelector cannot be used, and nothing
+	// can be bought.
+	ClientReasonInvalidSelector = "InvalidSelector"
+)
+
 // EsimClientSpec holds the terms on which a client buys.
 type EsimClientSpec struct {
 	// discountPercent is taken off every price. Where productDiscounts has more

@@ -11,6 +11,31 @@ const WalletFinalizer = "esim.telco.dev/ledger"
 // ConditionLowFunds is True on an EsimWallet when little is left to buy with.
 const ConditionLowFunds = "LowFunds"
 
+// Reasons of an EsimWallet's Ready condition.
+const (
+	// WalletReasonOpen: orders can pay with it.
+	WalletReasonOpen = "Open"
+	// WalletReasonInvalidSpec: a field of the spec cannot be used; the message
+	// names it.
+	WalletReasonInvalidSpec = "InvalidSpec"
+	// WalletReasonInUse: it is being deleted, and orders that it paid for are
+	// still there.
+	WalletReasonInUse = "InUse"
+)
+
+// Reasons of an EsimWallet's LowFunds condition.
+const (
+	// WalletReasonEnough: there is enough to buy with.
+	WalletReasonEnough = "Enough"
+	// WalletReasonLow: a tenth or less is left of what the largest deposit and
+	// the credit limit give.
+	WalletReasonLow = "Low"
+	// WalletReasonEmpty: nothing is left.
+	WalletReasonEmpty = "Empty"
+	// WalletReasonOverdrawn: more was taken than there was.
+	WalletReasonOverdrawn = "Overdrawn"
+)
+
 // WalletType says whether a wallet may go below zero.
 //
 // +kubebuilder:validation:Enum=PREPAID;POSTPAID
