@@ -34,6 +34,8 @@ type Config struct {
 	GracefulShutdown metav1.Duration `json:"gracefulShutdown"`
 	// ProbeInterval is how often each operator is probed.
 	ProbeInterval metav1.Duration `json:"probeInterval"`
+	// AuditInterval is how often all wallets are summed up anew from their orders.
+	AuditInterval metav1.Duration `json:"auditInterval"`
 	// Pace is how long retries wait.
 	Pace controllers.Pace `json:"pace"`
 	// Breaker is how an operator that does not answer is left alone.
@@ -82,6 +84,7 @@ func DefaultConfig() Config {
 		WriteTimeout:           seconds(3),
 		GracefulShutdown:       seconds(35),
 		ProbeInterval:          metav1.Duration{Duration: controllers.DefaultProbeInterval},
+		AuditInterval:          metav1.Duration{Duration: controllers.DefaultAuditInterval},
 		Pace:                   controllers.DefaultPace,
 		Breaker: Breaker{
 			Failures: breaker.BreakerFailures, Delay: metav1.Duration{Duration: breaker.BreakerDelay},
@@ -146,6 +149,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("workers is %d; it may be 1 to 100000", c.Workers)
 	case c.WriteTimeout.Duration <= 0:
 		return fmt.Errorf("writeTimeout is %s; it must be longer than 0s", c.WriteTimeout.Duration)
+	case c.AuditInterval.Duration <= 0:
+		return fmt.Errorf("auditInterval is %s; it must be longer than 0s", c.AuditInterval.Duration)
 	case c.LogLevel != "debug" && c.LogLevel != "info" && c.LogLevel != "error":
 		return fmt.Errorf("logLevel is %q; it may be debug, info or error", c.LogLevel)
 	case c.Breaker.Failures == 0 || c.Breaker.Delay.Duration <= 0 || c.Breaker.TrialInterval.Duration <= 0:

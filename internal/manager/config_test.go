@@ -46,6 +46,7 @@ func TestABadConfigurationNamesTheFieldAndTheRemedy(t *testing.T) {
 		"no namespace":       {file: `namespace: ""`, want: "namespace is empty"},
 		"bad duration":       {file: "writeTimeout: soon", want: "soon"},
 		"no write timeout":   {file: "writeTimeout: 0s", want: "writeTimeout is 0s"},
+		"no audit":           {file: "auditInterval: 0s", want: "auditInterval is 0s"},
 		"log level":          {args: []string{"--log-level", "loud"}, want: "it may be debug, info or error"},
 		"leader-elect":       {args: []string{"--leader-elect", "maybe"}, want: "--leader-elect is \"maybe\"; it may be true or false"},
 		"lease too short":    {file: "leaderElection: {leaseDuration: 6s, renewDeadline: 4s}", want: "leaseDuration must be at least"},
