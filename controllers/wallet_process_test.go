@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -55,6 +56,8 @@ type process struct {
 	late []func()
 	// calls by kind.
 	calls map[string]int
+	// namespace that stands in for the till's, where set.
+	namespace string
 
 	after time.Duration
 	err   error
@@ -68,6 +71,9 @@ func (tl *till) start(lag int) *process {
 	}
 	wire := interceptor.NewClient(tl.api, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if _, ok := o.(*corev1.Namespace); ok && p.namespace != "" {
+				key.Name = p.namespace
+			}
 			return p.call(fmt.Sprintf("GET %T", o), false, o, func(o client.Object) error { return c.Get(ctx, key, o, opts...) })
 		},
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
