@@ -18,6 +18,7 @@ import (
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/controllers"
 	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/lifeline"
 	"github.com/telcodev/esim-operator/internal/manager"
 	"github.com/telcodev/esim-operator/internal/testenv"
 	"github.com/telcodev/esim-operator/internal/testshop"
@@ -60,13 +61,13 @@ func quick() manager.Config {
 }
 
 // employ starts a manager that talks to the world through line. It returns how to dismiss it.
-func employ(line *line) (dismiss func()) {
+func employ(line *lifeline.Line) (dismiss func()) {
 	GinkgoHelper()
 	config, err := env.ManagerConfig()
 	Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
 	mgr, err := manager.New(ctx, config, quick(), manager.Options{
-		Writer: line.writer, Live: line.reader, WrapTransport: line.transport, SkipNameValidation: true,
+		Writer: line.Writer, Live: line.Reader, WrapTransport: line.Transport, SkipNameValidation: true,
 		AfterPass: func(order *v1alpha1.EsimOrder) {
 			defer GinkgoRecover()
 			Expect(testshop.CheckOrder(order)).To(Succeed())
@@ -91,7 +92,7 @@ type result struct {
 }
 
 // play runs a scenario once: a manager that stops at a point, then a fresh one that finishes.
-func play(ctx context.Context, s scenario, stopAt int, when moment) result {
+func play(ctx context.Context, s scenario, stopAt int, when lifeline.Moment) result {
 	GinkgoHelper()
 	runs++
 	shop, err := testshop.Open(ctx, k8s, fmt.Sprintf("crash-%d", runs), testshop.Options{Product: s.product})
@@ -106,7 +107,7 @@ func play(ctx context.Context, s scenario, stopAt int, when moment) result {
 		Expect(shop.SMDP.Inject(fault)).To(Succeed())
 	}
 
-	line := newLine(stopAt, when)
+	line := lifeline.New(stopAt, when)
 	dismiss := employ(line)
 	order, err := shop.Order(ctx, "order")
 	Expect(err).NotTo(HaveOccurred())
@@ -114,7 +115,7 @@ func play(ctx context.Context, s scenario, stopAt int, when moment) result {
 	finished := func() bool { return step(ctx, s, shop, order, &told) }
 	Eventually(func() bool {
 		select {
-		case <-line.stopped:
+		case <-line.Stopped:
 			return true
 		default:
 			return finished()
@@ -122,13 +123,13 @@ func play(ctx context.Context, s scenario, stopAt int, when moment) result {
 	}).WithContext(ctx).Should(BeTrue(), "%s, stopping %s point %d: neither finished nor stopped", s.name, when, stopAt)
 	dismiss()
 
-	fresh := newLine(0, before)
+	fresh := lifeline.New(0, lifeline.Before)
 	dismiss = employ(fresh)
 	Eventually(finished).WithContext(ctx).Should(BeTrue(), "%s, stopped %s point %d (%s): not finished by a fresh manager",
-		s.name, when, stopAt, strings.Join(line.passed(), ", "))
+		s.name, when, stopAt, strings.Join(line.Passed(), ", "))
 	dismiss()
 
-	r := result{points: line.passed()}
+	r := result{points: line.Passed()}
 	r.reached = stopAt > 0 && len(r.points) >= stopAt
 	verify(ctx, s, shop, earlier, lostDownloads(s, r, when))
 	return r
@@ -140,7 +141,7 @@ func prepare(ctx context.Context, s scenario, shop *testshop.Shop) (delivered in
 	if !s.known {
 		return 0
 	}
-	dismiss := employ(newLine(0, before))
+	dismiss := employ(lifeline.New(0, lifeline.Before))
 	defer dismiss()
 	_, err := shop.Order(ctx, "teacher")
 	Expect(err).NotTo(HaveOccurred())
@@ -185,15 +186,15 @@ func phase(ctx context.Context, shop *testshop.Shop, name string) v1alpha1.Order
 
 // lostDownloads counts the DownloadOrder answers that were lost: to the scenario's faults, and
 // to a manager that was stopped before it had written down what the answer told.
-func lostDownloads(s scenario, r result, when moment) int {
+func lostDownloads(s scenario, r result, when lifeline.Moment) int {
 	if !r.reached {
 		return s.lost
 	}
 	stoppedAt := len(r.points) - 1
 	switch point := r.points[stoppedAt]; {
-	case when == after && point == "call downloadOrder":
+	case when == lifeline.After && point == "call downloadOrder":
 		return s.lost + 1
-	case when == before && strings.Contains(point, "secret") && stoppedAt > 0 && r.points[stoppedAt-1] == "call downloadOrder":
+	case when == lifeline.Before && strings.Contains(point, "secret") && stoppedAt > 0 && r.points[stoppedAt-1] == "call downloadOrder":
 		return s.lost + 1
 	default:
 		return s.lost
@@ -232,7 +233,7 @@ const sampled = 4
 // stop is a point to stop at.
 type stop struct {
 	at   int
-	when moment
+	when lifeline.Moment
 }
 
 // stops are the points to try, for a scenario that has this many.
@@ -240,7 +241,7 @@ func stops(points int) []stop {
 	var all []stop
 	// One point more than were counted: a run whose pace differs may have it.
 	for k := 1; k <= points+1; k++ {
-		all = append(all, stop{k, before}, stop{k, after})
+		all = append(all, stop{k, lifeline.Before}, stop{k, lifeline.After})
 	}
 	if everywhere {
 		return all
@@ -270,7 +271,7 @@ func unannounced(points []string) (found []int) {
 var _ = Describe("A manager that is stopped", func() {
 	for _, s := range scenarios() {
 		It(fmt.Sprintf("at any point of an order that is %s leaves the rest to the next one", s.name), func(ctx SpecContext) {
-			undisturbed := play(ctx, s, 0, before)
+			undisturbed := play(ctx, s, 0, lifeline.Before)
 			Expect(unannounced(undisturbed.points)).To(BeEmpty(), "CancelOrder left before the order said that it is being closed")
 			tried := stops(len(undisturbed.points))
 			reached := 0

@@ -9,6 +9,7 @@ import (
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/es2plus"
+	"github.com/telcodev/esim-operator/internal/lifeline"
 	"github.com/telcodev/esim-operator/internal/smdp"
 	"github.com/telcodev/esim-operator/internal/testshop"
 )
@@ -23,7 +24,7 @@ var _ = Describe("Two managers that both believe to lead", func() {
 			Expect(shop.SMDP.Inject(smdp.Fault{Kind: smdp.FaultDropAnswer, Function: function, Fraction: .1})).To(Succeed())
 		}
 		for range 2 {
-			DeferCleanup(employ(newLine(0, before)))
+			DeferCleanup(employ(lifeline.New(0, lifeline.Before)))
 		}
 		for i := range orders {
 			_, err := shop.Order(ctx, fmt.Sprintf("order-%d", i))

@@ -1,4 +1,6 @@
-package crash
+// Package lifeline is what a manager under test talks to the world through: it numbers what
+// leaves, and stops the manager, dead, at one of the numbers.
+package lifeline
 
 import (
 	"context"
@@ -13,51 +15,70 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
-// errDead is what a manager that was stopped gets from everything it tries: nothing of it
+// ErrDead is what a manager that was stopped gets from everything it tries: nothing of it
 // leaves any more.
-var errDead = errors.New("this manager was stopped")
+var ErrDead = errors.New("this manager was stopped")
 
-// moment is where, around a point, the manager stops.
-type moment string
+// Moment is where, around a point, the manager stops.
+type Moment string
 
 const (
-	// before: the point is not executed.
-	before moment = "before"
-	// after: the point is executed, and its answer never arrives.
-	after moment = "after"
+	// Before: the point is not executed.
+	Before Moment = "before"
+	// After: the point is executed, and its answer never arrives.
+	After Moment = "after"
 )
 
-// line is what one manager talks to the world through. It numbers what leaves and stops the
+// Line is what one manager talks to the world through. It numbers what leaves and stops the
 // manager, dead, at one of the numbers.
-type line struct {
+type Line struct {
+	// All counts as points also what no order determines the time of: what is written about
+	// wallets and products whenever it changes.
+	All bool
+
+	mu sync.Mutex
 	// stopAt is the number of the point to stop at, from 1; 0 never stops.
 	stopAt int
-	when   moment
-
-	mu     sync.Mutex
+	when   Moment
 	points []string
 	dead   bool
-	// stopped is closed when the manager is dead.
-	stopped chan struct{}
+	// Stopped is closed when the manager is dead.
+	Stopped chan struct{}
 }
 
-func newLine(stopAt int, when moment) *line {
-	return &line{stopAt: stopAt, when: when, stopped: make(chan struct{})}
+// New is a line that lets everything through up to the point with the number stopAt, counted
+// from 1; 0 never stops.
+func New(stopAt int, when Moment) *Line {
+	return &Line{stopAt: stopAt, when: when, Stopped: make(chan struct{})}
 }
 
-// counts tells whether a point is one of the order's: status of operators and products is
-// written whenever it changes, at times that no order determines.
-func counts(point string) bool { return !strings.Contains(point, "product") }
+// Arm stops the manager at the point that comes as the n-th from now, from 1.
+func (l *Line) Arm(n int, when Moment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopAt, l.when = len(l.points)+n, when
+}
+
+// Dead tells whether the manager was stopped.
+func (l *Line) Dead() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dead
+}
+
+func (l *Line) counts(point string) bool {
+	return l.All || !strings.Contains(point, "product") && !strings.Contains(point, "wallet")
+}
 
 // pass lets one point through, or stops the manager there. execute does it.
-func (l *line) pass(point string, execute func() error) error {
+func (l *Line) pass(point string, execute func() error) error {
 	l.mu.Lock()
 	if l.dead {
 		l.mu.Unlock()
-		return errDead
+		return ErrDead
 	}
 	stop := false
-	if counts(point) {
+	if l.counts(point) {
 		l.points = append(l.points, point)
 		stop = len(l.points) == l.stopAt
 	}
@@ -68,27 +89,27 @@ func (l *line) pass(point string, execute func() error) error {
 	if !stop {
 		return execute()
 	}
-	defer close(l.stopped)
-	if l.when == before {
-		return errDead
+	defer close(l.Stopped)
+	if l.when == Before {
+		return ErrDead
 	}
-	return errors.Join(errDead, execute())
+	return errors.Join(ErrDead, execute())
 }
 
 // read lets a read through while the manager lives. Reads are no points: nobody can tell
 // whether they happened.
-func (l *line) read(execute func() error) error {
+func (l *Line) read(execute func() error) error {
 	l.mu.Lock()
 	dead := l.dead
 	l.mu.Unlock()
 	if dead {
-		return errDead
+		return ErrDead
 	}
 	return execute()
 }
 
-// passed are the points that were reached.
-func (l *line) passed() []string {
+// Passed are the points that were reached.
+func (l *Line) Passed() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]string(nil), l.points...)
@@ -98,8 +119,8 @@ func kind(object client.Object) string {
 	return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", object), "*"))
 }
 
-// writer puts the line around a client.
-func (l *line) writer(inner client.Client) client.Client {
+// Writer puts the line around a client.
+func (l *Line) Writer(inner client.Client) client.Client {
 	watching, ok := inner.(client.WithWatch)
 	if !ok {
 		watching = withoutWatch{inner}
@@ -130,11 +151,11 @@ func (withoutWatch) Watch(context.Context, client.ObjectList, ...client.ListOpti
 	return nil, errors.New("the writing client does not watch")
 }
 
-// reader puts the line around a reader.
-func (l *line) reader(inner client.Reader) client.Reader { return lineReader{l, inner} }
+// Reader puts the line around a reader.
+func (l *Line) Reader(inner client.Reader) client.Reader { return lineReader{l, inner} }
 
 type lineReader struct {
-	line  *line
+	line  *Line
 	inner client.Reader
 }
 
@@ -146,8 +167,8 @@ func (r lineReader) List(ctx context.Context, list client.ObjectList, opts ...cl
 	return r.line.read(func() error { return r.inner.List(ctx, list, opts...) })
 }
 
-// transport puts the line around what carries calls to operators.
-func (l *line) transport(inner http.RoundTripper) http.RoundTripper {
+// Transport puts the line around what carries calls to operators.
+func (l *Line) Transport(inner http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
 		var response *http.Response
 		function := request.URL.Path[strings.LastIndex(request.URL.Path, "/")+1:]
