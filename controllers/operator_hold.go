@@ -25,7 +25,8 @@ func (r *OperatorReconciler) hold(ctx context.Context, operator *v1alpha1.EsimOp
 }
 
 // release lets a deleted EsimOperator go once no unfinished order names it. The cache may be
-// old, so its word that none does is checked with the API server.
+// old, so its word that none does is checked with the API server, while no order can get in:
+// one that has just been given to the operator would be missed otherwise.
 func (r *OperatorReconciler) release(ctx context.Context, operator *v1alpha1.EsimOperator) (bool, error) {
 	if !controllerutil.ContainsFinalizer(operator, v1alpha1.OperatorFinalizer) {
 		return true, nil
@@ -38,9 +39,23 @@ func (r *OperatorReconciler) release(ctx context.Context, operator *v1alpha1.Esi
 	if len(orders.Items) > 0 {
 		return false, nil
 	}
-	held, err := r.heldByOrders(ctx, operator.Name)
-	if held || err != nil {
+	connection := r.Connections.For(operator.Name)
+	if !connection.Shut() {
+		return false, nil
+	}
+	if held, err := r.releaseUnused(ctx, operator); held || err != nil {
+		connection.Reopen()
 		return false, err
+	}
+	r.forget(operator.Name)
+	return true, nil
+}
+
+// releaseUnused removes the finalizer, unless an order holds the operator.
+func (r *OperatorReconciler) releaseUnused(ctx context.Context, operator *v1alpha1.EsimOperator) (held bool, err error) {
+	held, err = r.heldByOrders(ctx, operator.Name)
+	if held || err != nil {
+		return held, err
 	}
 	before := operator.DeepCopy()
 	controllerutil.RemoveFinalizer(operator, v1alpha1.OperatorFinalizer)
@@ -48,8 +63,7 @@ func (r *OperatorReconciler) release(ctx context.Context, operator *v1alpha1.Esi
 	if err := r.Writer.Patch(ctx, operator, lock); client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("removing the finalizer of EsimOperator %s: %w", operator.Name, err)
 	}
-	r.forget(operator.Name)
-	return true, nil
+	return false, nil
 }
 
 // heldByOrders asks the API server, page by page.

@@ -89,6 +89,8 @@ type Connection struct {
 	suspension  *suspension
 	trials      uint
 	answersLost bool
+	// shut keeps orders out while the operator is about to go.
+	shut bool
 	// waiting are orders that wait for a slot; reconnect, those that failed for want of
 	// configuration and are due once the driver is made anew.
 	waiting, reconnect waitingList
@@ -156,6 +158,24 @@ func (c *Connection) Disconnect() {
 	}
 }
 
+// Shut keeps orders out, and tells whether none is inside. Where one is, the connection stays
+// as it was.
+func (c *Connection) Shut() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shut = c.inFlight == 0
+	return c.shut
+}
+
+// Reopen lets orders in again, after Shut.
+func (c *Connection) Reopen() {
+	c.mu.Lock()
+	c.shut = false
+	woken := c.popLocked(c.limit - c.inFlight)
+	c.mu.Unlock()
+	c.wakeAll(woken)
+}
+
 // Slot is the right of one order to call the operator. Leave must be called.
 type Slot struct {
 	Driver     operators.Driver
@@ -184,7 +204,7 @@ func (c *Connection) Enter(order types.NamespacedName, retry bool) (*Slot, error
 
 func (c *Connection) admitLocked() Health {
 	switch {
-	case c.driver == nil:
+	case c.driver == nil || c.shut:
 		return Disconnected
 	case c.suspension != nil && time.Now().Before(c.suspension.nextTrial):
 		return Suspended
