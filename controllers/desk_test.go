@@ -44,7 +44,7 @@ func atDesk(t *testing.T, o testshop.Options, happens func(d *desk, order *v1alp
 	if happens != nil {
 		writer = testdesk.BeforeStatusWrite(d.api, func(_ context.Context, order *v1alpha1.EsimOrder) error { return happens(d, order) })
 	}
-	d.Desk = testdesk.Open(d.api, d.api, writer, d.clock)
+	d.Desk = testdesk.Open(testdesk.Options{Cache: d.api, Live: d.api, Writer: writer, Clock: d.clock})
 	return d
 }
 

@@ -16,8 +16,6 @@ type Index struct {
 }
 
 const (
-	// indexReference holds orders that carry a clientReference.
-	indexReference = "spec.clientReference"
 	// indexUnaccepted holds, by product, orders that wait for their product.
 	indexUnaccepted = "unaccepted.productRef"
 	// indexUnfinished holds, by operator, the orders that may still hold a profile there.
@@ -27,7 +25,6 @@ const (
 // OrderIndexes are the indexes of EsimOrders that the controllers look orders up by.
 func OrderIndexes() []Index {
 	return []Index{
-		{indexReference, byReference},
 		{indexUnaccepted, byProductUntilAccepted},
 		{indexUnfinished, byOperatorUntilFinished},
 	}
@@ -38,13 +35,6 @@ func addOrderIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		if err := indexer.IndexField(ctx, &v1alpha1.EsimOrder{}, index.Field, index.Extract); err != nil {
 			return fmt.Errorf("indexing orders by %s: %w", index.Field, err)
 		}
-	}
-	return nil
-}
-
-func byReference(object client.Object) []string {
-	if order, ok := object.(*v1alpha1.EsimOrder); ok && order.Spec.ClientReference != "" {
-		return []string{order.Spec.ClientReference}
 	}
 	return nil
 }

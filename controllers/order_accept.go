@@ -3,10 +3,11 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -52,14 +53,17 @@ func (r *OrderReconciler) accept(ctx context.Context, p *pass) (*decision, error
 	if failure := r.unacceptable(p); failure != nil {
 		return failed(failure), nil
 	}
-	duplicate, err := r.duplicate(ctx, p.order)
+	if p.order.Spec.ClientReference == "" {
+		return r.choose(ctx, p)
+	}
+	holder, err := r.Ledger.Claim(ctx, p.order)
 	if err != nil {
 		return nil, err
 	}
-	if duplicate != "" {
+	if holder != "" {
 		return failed(&v1alpha1.OrderFailure{
 			Code:   v1alpha1.FailureDuplicateReference,
-			Reason: fmt.Sprintf("clientReference was used before, by EsimOrder %s; use another one", duplicate),
+			Reason: fmt.Sprintf("clientReference was used before, by EsimOrder %s; use another one", holder),
 		}), nil
 	}
 	return r.choose(ctx, p)
@@ -74,6 +78,11 @@ func (r *OrderReconciler) choose(ctx context.Context, p *pass) (*decision, error
 			return nil, err
 		}
 		plan, failure := choosePlan(p.order, product)
+		if failure == nil {
+			if failure, err = notSold(ctx, reader, p.order, product); err != nil {
+				return nil, err
+			}
+		}
 		if failure == nil {
 			p.order.Status.Plan, p.source = plan, plan.Sources[0]
 			return nil, nil
@@ -101,6 +110,29 @@ func getProduct(ctx context.Context, reader client.Reader, name string) (*v1alph
 	return &product, nil
 }
 
+// notSold is why a client may not buy a product that there is; nil where it may.
+func notSold(ctx context.Context, reader client.Reader, order *v1alpha1.EsimOrder, product *v1alpha1.EsimProduct) (*v1alpha1.OrderFailure, error) {
+	var terms v1alpha1.EsimClient
+	err := reader.Get(ctx, types.NamespacedName{Namespace: order.Namespace, Name: v1alpha1.ClientName}, &terms)
+	if apierrors.IsNotFound(err) || err == nil && terms.Spec.ProductSelector == nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the EsimClient of namespace %s: %w", order.Namespace, err)
+	}
+	failure := &v1alpha1.OrderFailure{Code: v1alpha1.FailurePlanUnavailable}
+	selector, err := metav1.LabelSelectorAsSelector(terms.Spec.ProductSelector)
+	switch {
+	case err != nil:
+		failure.Reason = "the productSelector of this namespace's EsimClient is malformed; ask for it to be mended"
+	case !selector.Matches(labels.Set(product.Labels)):
+		failure.Reason = fmt.Sprintf("EsimProduct %s is not sold in this namespace", product.Name)
+	default:
+		return nil, nil
+	}
+	return failure, nil
+}
+
 // unacceptable is what is wrong with the order by itself.
 func (r *OrderReconciler) unacceptable(p *pass) *v1alpha1.OrderFailure {
 	if deadline := p.order.Spec.AcceptBefore; deadline != nil && !p.now.Before(deadline.Time) {
@@ -110,87 +142,6 @@ func (r *OrderReconciler) unacceptable(p *pass) *v1alpha1.OrderFailure {
 		}
 	}
 	return nil
-}
-
-// duplicate is the name of an earlier order of the namespace with the same clientReference.
-// One that was already accepted counts as the earlier; of two that were created within one
-// second, the one whose UID sorts first. The cache may not show either yet: what this process
-// accepts it claims first.
-func (r *OrderReconciler) duplicate(ctx context.Context, order *v1alpha1.EsimOrder) (string, error) {
-	if order.Spec.ClientReference == "" || r.references.claimedBy(order) {
-		return "", nil
-	}
-	var orders v1alpha1.EsimOrderList
-	err := r.Client.List(ctx, &orders, client.InNamespace(order.Namespace),
-		client.MatchingFields{indexReference: order.Spec.ClientReference}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return "", fmt.Errorf("looking for orders with the same clientReference: %w", err)
-	}
-	for i := range orders.Items {
-		other := &orders.Items[i]
-		if other.UID != order.UID && !isDuplicate(other) && earlier(other, order) {
-			return other.Name, nil
-		}
-	}
-	return r.references.claim(order), nil
-}
-
-// referenceClaims are the orders that this process has let have their clientReference.
-type referenceClaims struct {
-	mu      sync.Mutex
-	byKey   map[types.NamespacedName]types.NamespacedName
-	byOrder map[types.NamespacedName]types.NamespacedName
-}
-
-// claim takes the order's clientReference for it, or returns the name of the order that has
-// it already.
-func (c *referenceClaims) claim(order *v1alpha1.EsimOrder) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := types.NamespacedName{Namespace: order.Namespace, Name: order.Spec.ClientReference}
-	name := client.ObjectKeyFromObject(order)
-	if holder, taken := c.byKey[key]; taken && holder != name {
-		return holder.Name
-	}
-	if c.byKey == nil {
-		c.byKey, c.byOrder = map[types.NamespacedName]types.NamespacedName{}, map[types.NamespacedName]types.NamespacedName{}
-	}
-	c.byKey[key], c.byOrder[name] = name, key
-	return ""
-}
-
-// claimedBy tells whether the order has its clientReference.
-func (c *referenceClaims) claimedBy(order *v1alpha1.EsimOrder) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, ok := c.byOrder[client.ObjectKeyFromObject(order)]
-	return ok
-}
-
-// forget gives up the claim of an order that is gone.
-func (c *referenceClaims) forget(order types.NamespacedName) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if key, ok := c.byOrder[order]; ok {
-		delete(c.byOrder, order)
-		delete(c.byKey, key)
-	}
-}
-
-// isDuplicate tells whether an order has failed for its clientReference: it keeps nobody else
-// from it.
-func isDuplicate(order *v1alpha1.EsimOrder) bool {
-	return order.Status.Failure != nil && order.Status.Failure.Code == v1alpha1.FailureDuplicateReference
-}
-
-func earlier(a, b *v1alpha1.EsimOrder) bool {
-	if accepted := a.Status.Plan != nil; accepted {
-		return true
-	}
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
-	}
-	return a.UID < b.UID
 }
 
 // choosePlan finds the variant that an order asks for, and takes its snapshot.

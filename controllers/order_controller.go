@@ -6,6 +6,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -13,19 +14,20 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/leader"
+	"github.com/telcodev/esim-operator/internal/ledger"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
 )
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders/status,verbs=update
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders/finalizers,verbs=update
-// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts;esimoperators,verbs=get;list;watch
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts;esimoperators;esimwallets;esimclients,verbs=get;list;watch
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators/status,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// OrderReconciler takes an EsimOrder from its creation to its end: accept, intend,
-// provision, deliver. Charging will be a part of intend: one write for both.
+// OrderReconciler takes an EsimOrder from its creation to its end: accept, charge and intend
+// in one write, provision, deliver; or cancel; and at last settle.
 //
 // Between any two of its lines that leave the process, the process can die, the cache can
 // be old and another leader can be alive. What keeps that harmless: the intent is in etcd
@@ -41,6 +43,10 @@ type OrderReconciler struct {
 	Writer client.Client
 	// Fence lets purchases through only while this process leads.
 	Fence *leader.Fence
+	// Ledger holds the wallets' accounts.
+	Ledger *ledger.Ledger
+	// Wallets take over a deleted order once nothing but its money is left to settle.
+	Wallets Settler
 	// Connections to the mobile operators.
 	Connections *connections.Pool
 	// Recorder of events: for exceptions only, never for an order that goes well.
@@ -58,10 +64,15 @@ type OrderReconciler struct {
 	// conditions there.
 	AfterPass func(*v1alpha1.EsimOrder)
 
-	unwritten  unwrittenProfiles
-	addresses  learnedAddresses
-	references referenceClaims
-	queue      wakeQueue
+	unwritten unwrittenProfiles
+	addresses learnedAddresses
+	queue     wakeQueue
+}
+
+// Settler moves the money of a deleted order into its wallet's settled totals, and lets the
+// order go then. It may be told of an order more than once.
+type Settler interface {
+	Settle(wallet types.NamespacedName, walletUID types.UID, order types.NamespacedName, orderUID types.UID)
 }
 
 // step is a part of the pipeline. It returns what it decided; nil goes on to the next step.
@@ -73,7 +84,6 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if err := r.Client.Get(ctx, req.NamespacedName, &order); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.unwritten.forget(req.NamespacedName)
-			r.references.forget(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -84,9 +94,9 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		return r.run(ctx, p, r.settle)
 	}
 	if order.Terminal() {
-		return ctrl.Result{}, nil
+		return r.run(ctx, p, r.tidy, r.undo)
 	}
-	return r.run(ctx, p, r.hold, r.accept, r.enter, r.intend, r.provision, r.deliver)
+	return r.run(ctx, p, r.hold, r.cancel, r.accept, r.enter, r.intend, r.provision, r.deliver)
 }
 
 // run makes the steps until one of them decides, and writes what was decided.
@@ -114,7 +124,7 @@ func (r *OrderReconciler) run(ctx context.Context, p *pass, steps ...step) (ctrl
 func (r *OrderReconciler) stopped(ctx context.Context, p *pass, err error) (ctrl.Result, error) {
 	if errors.Is(err, leader.ErrNotLeading) {
 		// Who leads now finds the intent and the journal; what is written here may be late.
-		return ctrl.Result{RequeueAfter: time.Second, Priority: &retryPriority}, nil
+		return ctrl.Result{RequeueAfter: notLeadingDelay, Priority: &retryPriority}, nil
 	}
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		ctrl.LoggerFrom(ctx).V(1).Info("The order changed meanwhile, starting over", "cause", err.Error())
@@ -127,6 +137,9 @@ func (r *OrderReconciler) stopped(ctx context.Context, p *pass, err error) (ctrl
 	r.noteHeld(ctx, p)
 	return ctrl.Result{Priority: &retryPriority}, err
 }
+
+// notLeadingDelay is how long an order waits while it is not known who leads.
+const notLeadingDelay = time.Second
 
 // conflictDelay lets the cache catch up with what was written.
 const conflictDelay = 50 * time.Millisecond

@@ -35,7 +35,7 @@ func (r *OrderReconciler) deliver(ctx context.Context, p *pass) (*decision, erro
 			return nil, err
 		}
 		if !sameProfile(standing, p.profile) {
-			return nil, staleCache(p.order)
+			return nil, staleCache(p.order, errLaterAttempt)
 		}
 	}
 	return delivered(p, v1alpha1.OrderActivation{Status: v1alpha1.ActivationNotInstalled}), nil
@@ -44,7 +44,11 @@ func (r *OrderReconciler) deliver(ctx context.Context, p *pass) (*decision, erro
 // deliverInstalled is for an order that turned out, when it was to be given back, to be on
 // its customer's device: delivered it is.
 func (r *OrderReconciler) deliverInstalled(_ context.Context, p *pass) (*decision, error) {
-	return delivered(p, v1alpha1.OrderActivation{Status: v1alpha1.ActivationActive, Installed: true}), nil
+	d := delivered(p, v1alpha1.OrderActivation{Status: v1alpha1.ActivationActive, Installed: true})
+	if p.order.Spec.Cancel {
+		d.condition, d.reason, d.message = v1alpha1.ConditionCancelRefused, reasonTooLate, messageTooLate
+	}
+	return d, nil
 }
 
 func delivered(p *pass, activation v1alpha1.OrderActivation) *decision {

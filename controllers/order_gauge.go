@@ -2,13 +2,11 @@ package controllers
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
-	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -40,35 +38,12 @@ type orderGauge struct {
 
 // watch makes the gauge follow a cache.
 func (g *orderGauge) watch(ctx context.Context, informers cache.Informers) error {
-	informer, err := informers.GetInformer(ctx, &v1alpha1.EsimOrder{})
-	if err != nil {
-		return fmt.Errorf("watching orders for metrics: %w", err)
-	}
-	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    g.seen,
-		UpdateFunc: func(_, now any) { g.seen(now) },
-		DeleteFunc: g.gone,
-	})
-	if err != nil {
-		return fmt.Errorf("watching orders for metrics: %w", err)
-	}
-	return nil
+	return followOrders(ctx, informers, g.seen, g.gone)
 }
 
-func (g *orderGauge) seen(object any) {
-	if order, ok := object.(*v1alpha1.EsimOrder); ok {
-		g.move(order.UID, standOf(order), true)
-	}
-}
+func (g *orderGauge) seen(order *v1alpha1.EsimOrder) { g.move(order.UID, standOf(order), true) }
 
-func (g *orderGauge) gone(object any) {
-	if tombstone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
-		object = tombstone.Obj
-	}
-	if order, ok := object.(*v1alpha1.EsimOrder); ok {
-		g.move(order.UID, stand{}, false)
-	}
-}
+func (g *orderGauge) gone(order *v1alpha1.EsimOrder) { g.move(order.UID, stand{}, false) }
 
 func (g *orderGauge) move(uid types.UID, now stand, exists bool) {
 	g.mu.Lock()

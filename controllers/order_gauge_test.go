@@ -30,7 +30,7 @@ func TestTheGaugeCountsEachOrderWhereItStandsNow(t *testing.T) {
 	g.seen(standing("a", "DELIVERED", "Delivered"))
 	g.seen(standing("a", "DELIVERED", "Delivered")) // a resync
 	g.seen(standing("c", "FAILED", "ORDER_EXPIRED"))
-	g.gone(toolscache.DeletedFinalStateUnknown{Obj: standing("c", "FAILED", "ORDER_EXPIRED")})
+	g.gone(orderIn(toolscache.DeletedFinalStateUnknown{Obj: standing("c", "FAILED", "ORDER_EXPIRED")})) // its deletion was missed
 	g.gone(standing("never seen", "PENDING", ""))
 
 	registry := prometheus.NewRegistry()

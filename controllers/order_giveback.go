@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,22 +33,22 @@ func (r *OrderReconciler) close(ctx context.Context, p *pass, held activation.IC
 	provisioning.NextAttemptTime = nil
 	recordError(p, cause)
 	setPending(p, reasonGivingBack, cause.Error()+"; the profile is given back first")
-	if err := r.record(ctx, p); err != nil {
-		return nil, fmt.Errorf("recording that the profile is given back: %w", err)
+	if err := r.recordClosing(ctx, p); err != nil {
+		return nil, err
 	}
 	return r.giveBack(ctx, p, first)
 }
 
+func (r *OrderReconciler) recordClosing(ctx context.Context, p *pass) error {
+	if err := r.record(ctx, p); err != nil {
+		return fmt.Errorf("recording that the profile is given back: %w", err)
+	}
+	return nil
+}
+
 // giveBack asks the operator to take the profile back.
 func (r *OrderReconciler) giveBack(ctx context.Context, p *pass, asked asking) (*decision, error) {
-	provisioning := p.provisioning()
-	held := operators.Held{RequestID: provisioning.RequestID, ICCID: activation.ICCID(provisioning.Closing)}
-	entry, written := p.journal.Profile()
-	if written = written && entry.ICCID == held.ICCID; written {
-		held.MatchingID = entry.MatchingID
-	}
-	p.called = true
-	err := p.slot.Driver.GiveBack(ctx, held)
+	entry, written, err := r.askBack(ctx, p)
 	var failed *operators.Error
 	switch {
 	case errors.Is(err, leader.ErrNotLeading):
@@ -62,22 +63,38 @@ func (r *OrderReconciler) giveBack(ctx context.Context, p *pass, asked asking) (
 		// the operator can tell, and only a person can ask it.
 		return r.askPerson(p, err), nil
 	case errors.As(err, &failed):
-		ctrl.LoggerFrom(ctx).Info("Not given back yet", "class", failed.Class, "error", failed.Error(), "cause", fmt.Sprint(failed.Err))
-		return r.retryGiveBack(p, failed), nil
+		return r.retryGiveBack(ctx, p, failed), nil
 	default:
 		return nil, err
 	}
 }
 
-// retryGiveBack keeps what led to giving back as the last error: it decides what comes after.
-func (r *OrderReconciler) retryGiveBack(p *pass, failed *operators.Error) *decision {
+// askBack makes the call that gives the closing profile back. entry is what the journal has of
+// it, where it has it.
+func (r *OrderReconciler) askBack(ctx context.Context, p *pass) (entry operators.Profile, written bool, err error) {
 	provisioning := p.provisioning()
-	if failed.Class == operators.Misconfigured {
-		r.Connections.For(provisioning.OperatorRef.Name).Suspend(failed)
+	held := operators.Held{RequestID: provisioning.RequestID, ICCID: activation.ICCID(provisioning.Closing)}
+	entry, written = p.journal.Profile()
+	if written = written && entry.ICCID == held.ICCID; written {
+		held.MatchingID = entry.MatchingID
 	}
+	p.called = true
+	return entry, written, p.slot.Driver.GiveBack(ctx, held)
+}
+
+// retryGiveBack keeps what led to giving back as the last error: it decides what comes after.
+func (r *OrderReconciler) retryGiveBack(ctx context.Context, p *pass, failed *operators.Error) *decision {
+	ctrl.LoggerFrom(ctx).Info("Not given back yet", "class", failed.Class, "error", failed.Error(), "cause", fmt.Sprint(failed.Err))
+	provisioning := p.provisioning()
 	provisioning.Tries++
 	d := r.later(p, failed, r.Pace.retryDelay(failed, provisioning.Tries, false, r.Jitter()))
 	d.reason = reasonGivingBack
+	if failed.Class == operators.Misconfigured {
+		connection := r.Connections.For(provisioning.OperatorRef.Name)
+		connection.Suspend(failed)
+		connection.AwaitReconnect(client.ObjectKeyFromObject(p.order))
+		provisioning.NextAttemptTime = nil // woken, it is due at once
+	}
 	return d
 }
 
@@ -94,7 +111,7 @@ func (r *OrderReconciler) givenBack(ctx context.Context, p *pass) (*decision, er
 		cause = &operators.Error{Class: operators.Class(last.Class), Message: last.Message}
 	}
 	switch {
-	case !p.order.DeletionTimestamp.IsZero():
+	case p.ending:
 		return nil, nil
 	case exhausted(provisioning, operator.GiveUpAfter(), p.now):
 		return recoveryExhausted(p), nil
@@ -129,11 +146,12 @@ func (r *OrderReconciler) askPerson(p *pass, err error) *decision {
 	unknown := &operators.Error{Class: operators.OutcomeUnknown, Message: err.Error()}
 	recordError(p, unknown)
 	p.provisioning().NextAttemptTime = nil
+	asked := cmp.Or(p.provisioning().ICCID, p.provisioning().Closing)
 	return &decision{
 		reason:    reasonNeedsPerson,
 		condition: v1alpha1.ConditionOutcomeUnknown,
 		message: fmt.Sprintf("%s; ask the operator about ICCID %s. If it was not delivered, annotate the order with %s=%s",
-			err.Error(), p.provisioning().ICCID, v1alpha1.ResolveAnnotation, v1alpha1.ResolveNotBought),
+			err.Error(), asked, v1alpha1.ResolveAnnotation, v1alpha1.ResolveNotBought),
 		event: &orderEvent{eventWarning, reasonNeedsPerson, "GiveBack", "Nobody but the operator can tell whether the profile was delivered"},
 	}
 }

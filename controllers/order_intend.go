@@ -62,13 +62,17 @@ func (r *OrderReconciler) waitForOperator(ctx context.Context, p *pass, u *conne
 			return nil, fmt.Errorf("reading EsimOperator %s: %w", u.Operator, err)
 		}
 	}
-	return &decision{reason: reasonOperatorUnavailable, message: message, condition: exceptionOf(p.order), after: again}, nil
+	d := &decision{reason: reasonOperatorUnavailable, message: message, condition: exceptionOf(p.order), after: again}
+	if d.condition != "" {
+		d.reason = d.condition // what it waited for before says more
+	}
+	return d, nil
 }
 
 // giveUpWaiting ends an order that holds nothing once it was kept going long enough, whether
 // or not its operator can be asked: there is nothing to give back.
 func (r *OrderReconciler) giveUpWaiting(ctx context.Context, p *pass) (*decision, error) {
-	if !p.order.DeletionTimestamp.IsZero() {
+	if !p.order.DeletionTimestamp.IsZero() || p.order.Terminal() || p.ending {
 		return nil, nil
 	}
 	giveUpAfter, err := r.giveUpAfter(ctx, p.source.OperatorRef.Name)
@@ -106,10 +110,10 @@ func (r *OrderReconciler) giveUpAfter(ctx context.Context, operator string) (tim
 	return found.GiveUpAfter(), nil
 }
 
-// intend records, in one write with an optimistic lock, what is going to be bought and under
-// which request ID, before any call leaves. Who works from an old cache gets a conflict here
-// and stops. This is where the charge will be taken: in the same write, so that an order is
-// paid if and only if it may be bought.
+// intend records, in one write with an optimistic lock, what is taken from which wallet, what
+// is going to be bought for it and under which request ID, before any call leaves: an order is
+// paid if and only if it may be bought. Who works from an old cache gets a conflict here and
+// stops.
 func (r *OrderReconciler) intend(ctx context.Context, p *pass) (*decision, error) {
 	if p.provisioning() != nil {
 		return nil, nil
@@ -122,6 +126,11 @@ func (r *OrderReconciler) intend(ctx context.Context, p *pass) (*decision, error
 		return &decision{reason: reasonOperatorUnavailable, message: "EsimOperator " + operator.Name + " is being deleted", after: r.Pace.Waiting.Duration}, nil
 	}
 	p.order.Status.ID = orderID(p.order.Name, p.order.UID)
+	reservation, decided, err := r.reserve(ctx, p)
+	if decided != nil || err != nil {
+		return decided, err
+	}
+	p.order.Status.Charge = reservation.Charge
 	p.order.Status.Provisioning = &v1alpha1.OrderProvisioning{
 		OperatorRef: p.source.OperatorRef,
 		PlanID:      p.source.PlanID,
@@ -130,8 +139,8 @@ func (r *OrderReconciler) intend(ctx context.Context, p *pass) (*decision, error
 		StartTime:   p.time(),
 	}
 	setPending(p, reasonProvisioning, "The mobile operator is asked for a profile")
-	if err := r.writeStatus(ctx, p); err != nil {
-		return nil, fmt.Errorf("recording the intent: %w", err)
+	if err := r.writeCharge(ctx, p, reservation); err != nil {
+		return nil, err
 	}
 	p.fresh = true
 	if !p.order.DeletionTimestamp.IsZero() {

@@ -75,7 +75,7 @@ func (j *journal) read(ctx context.Context) error {
 	case err != nil:
 		return errForeignSecret
 	case attempt > int64(j.attempt):
-		return staleCache(j.order)
+		return staleCache(j.order, errLaterAttempt)
 	}
 	j.secret = &secret
 	if attempt < int64(j.attempt) {
@@ -102,7 +102,7 @@ func (j *journal) removeLeftover(ctx context.Context, secret *corev1.Secret) err
 	var now v1alpha1.EsimOrder
 	err := j.live.Get(ctx, client.ObjectKeyFromObject(j.order), &now)
 	if apierrors.IsNotFound(err) || err == nil && now.UID != j.order.UID {
-		return staleCache(j.order)
+		return staleCache(j.order, errAnotherOrder)
 	}
 	if err != nil {
 		return fmt.Errorf("reading the order: %w", err)
@@ -114,10 +114,15 @@ func (j *journal) removeLeftover(ctx context.Context, secret *corev1.Secret) err
 	return nil
 }
 
+// Why what we know of an order is old.
+var (
+	errLaterAttempt = errors.New("the activation Secret is about a later attempt")
+	errAnotherOrder = errors.New("another order has its name by now")
+)
+
 // staleCache says, as the API server would, that what we know of the order is old.
-func staleCache(order *v1alpha1.EsimOrder) error {
-	return apierrors.NewConflict(schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "esimorders"}, order.Name,
-		errors.New("the activation Secret is about a later attempt"))
+func staleCache(order *v1alpha1.EsimOrder, why error) error {
+	return apierrors.NewConflict(schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "esimorders"}, order.Name, why)
 }
 
 // written tells whether this attempt's profile stands in the Secret.

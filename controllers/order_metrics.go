@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,8 +40,21 @@ var (
 	}, []string{"operator"})
 )
 
+var (
+	chargedAmount = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "esim_charged_amount_total",
+		Help: "What orders paid, by the currency of the wallet. A float: for trends, not for books.",
+	}, []string{"currency"})
+
+	refundedAmount = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "esim_refunded_amount_total",
+		Help: "What was given back, by the currency of the wallet. A float: for trends, not for books.",
+	}, []string{"currency"})
+)
+
 func init() { //nolint:gochecknoinits // the registry of controller-runtime is global
-	metrics.Registry.MustRegister(ordersNow, ordersEnded, orderRetries, deliverySeconds, operatorCallSeconds, strandedProfiles)
+	metrics.Registry.MustRegister(ordersNow, ordersEnded, orderRetries, deliverySeconds, operatorCallSeconds, strandedProfiles,
+		chargedAmount, refundedAmount)
 }
 
 // count tells the metrics what became of an order.
@@ -51,9 +65,28 @@ func (r *OrderReconciler) count(p *pass, d *decision) {
 		deliverySeconds.Observe(max(r.Clock.Now().Sub(p.order.CreationTimestamp.Time), time.Duration(0)).Seconds())
 	case v1alpha1.PhaseFailed:
 		ordersEnded.WithLabelValues(string(d.phase), string(d.failure.Code)).Inc()
+	case v1alpha1.PhaseCancelled:
+		ordersEnded.WithLabelValues(string(d.phase), reasonCancelled).Inc()
 	default:
 		orderRetries.WithLabelValues(d.reason).Inc()
 	}
+}
+
+func countCharge(charge *v1alpha1.OrderCharge) {
+	chargedAmount.WithLabelValues(string(charge.Currency)).Add(inexact(charge.Amount))
+}
+
+func countRefund(charge *v1alpha1.OrderCharge) {
+	refundedAmount.WithLabelValues(string(charge.Currency)).Add(inexact(charge.Amount))
+}
+
+// inexact is an amount as metrics hold it.
+func inexact(amount v1alpha1.Amount) float64 {
+	number, err := strconv.ParseFloat(string(amount), 64)
+	if err != nil {
+		return 0 // it was computed by us: there is nothing else that it can be
+	}
+	return number
 }
 
 func (r *OrderReconciler) countStranded(operator string, lost int32) {

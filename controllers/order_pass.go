@@ -35,6 +35,8 @@ type pass struct {
 	journal *journal
 	// profile is what the operator made ready.
 	profile operators.Profile
+	// ending tells that the order ends once what it holds is given back.
+	ending bool
 	// leaveFence ends what began with the fence's Enter.
 	leaveFence func()
 }
@@ -63,10 +65,12 @@ func (p *pass) time() metav1.Time { return metav1.NewTime(p.now) }
 // decision is what a step decided about the order. conclude turns it into status,
 // conditions, an event and a requeue.
 type decision struct {
-	// phase that the order has from now on; empty leaves it PENDING.
+	// phase that the order has from now on; empty leaves it as it was.
 	phase v1alpha1.OrderPhase
 	// failure, where phase is FAILED.
 	failure *v1alpha1.OrderFailure
+	// refund is the reason of the refund, where phase is FAILED or CANCELLED.
+	refund string
 
 	// reason and message of the Ready condition while the order is PENDING.
 	reason, message string

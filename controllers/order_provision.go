@@ -63,6 +63,9 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 	return nil, nil
 }
 
+// errChanged: the API server has another version of the order than we do.
+var errChanged = errors.New("the order changed")
+
 // confirmCurrent makes sure that an order, about to be bought without a journal, is what the
 // API server has: an attempt that ended without a profile leaves no Secret by which an old
 // cache would show.
@@ -72,7 +75,7 @@ func (r *OrderReconciler) confirmCurrent(ctx context.Context, order *v1alpha1.Es
 		return fmt.Errorf("reading the order before it is bought: %w", err)
 	}
 	if now.UID != order.UID || now.ResourceVersion != order.ResourceVersion || !now.DeletionTimestamp.IsZero() {
-		return staleCache(order)
+		return staleCache(order, errChanged)
 	}
 	return nil
 }

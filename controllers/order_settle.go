@@ -2,8 +2,8 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,55 +13,69 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
-	"github.com/telcodev/esim-operator/internal/operators"
 )
 
-// settle lets a deleted order go: what it holds at its operator is given back first, its
-// Secret is removed, then the finalizer. Where it is not known what the order holds, the
-// finalizer stays, with a condition that says why.
+// settle lets a deleted order go: what it holds at its operator is given back and refunded
+// first, its Secret is removed, its money goes into its wallet's settled totals, then the
+// finalizer goes. Where it is not known what the order holds, the finalizer stays, with a
+// condition that says why.
 func (r *OrderReconciler) settle(ctx context.Context, p *pass) (*decision, error) {
 	if !controllerutil.ContainsFinalizer(p.order, v1alpha1.SettlementFinalizer) {
 		return &decision{silent: true}, nil
 	}
+	if decided, err := r.wind(ctx, p); decided != nil || err != nil {
+		return decided, err
+	}
 	if p.provisioning() != nil {
-		if !p.order.Terminal() {
-			if decided, err := r.returnHeld(ctx, p); decided != nil || err != nil {
-				return decided, err
-			}
-		}
 		if err := r.removeSecret(ctx, p.order); err != nil {
 			return nil, err
+		}
+	}
+	if p.order.Status.Charge == nil {
+		return r.release(ctx, p)
+	}
+	return r.settleCharge(ctx, p)
+}
+
+// wind brings an order that is not at its end there.
+func (r *OrderReconciler) wind(ctx context.Context, p *pass) (*decision, error) {
+	switch {
+	case undoing(p.order):
+		return r.undo(ctx, p)
+	case p.order.Terminal() || p.provisioning() == nil:
+		return nil, nil
+	}
+	const why = "the order was deleted before it was delivered"
+	if decided, err := r.returnHeld(ctx, p, why); decided != nil || err != nil {
+		return decided, err
+	}
+	if p.order.Status.Charge == nil {
+		return nil, nil
+	}
+	return cancelled("The order was deleted before it was delivered"), nil
+}
+
+// settleCharge hands the order over to its wallet; without one its charge counts nowhere.
+func (r *OrderReconciler) settleCharge(ctx context.Context, p *pass) (*decision, error) {
+	charge := p.order.Status.Charge
+	key := types.NamespacedName{Namespace: p.order.Namespace, Name: charge.WalletRef.Name}
+	for _, reader := range []client.Reader{r.Client, r.Live} {
+		var wallet v1alpha1.EsimWallet
+		err := reader.Get(ctx, key, &wallet)
+		if err == nil && wallet.UID == charge.WalletUID {
+			r.Wallets.Settle(key, charge.WalletUID, client.ObjectKeyFromObject(p.order), p.order.UID)
+			return &decision{silent: true, after: settleAgain}, nil
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("reading EsimWallet %s: %w", key, err)
 		}
 	}
 	return r.release(ctx, p)
 }
 
-// returnHeld gives back what an unfinished attempt holds. An attempt that holds nothing does
-// not wait for its operator.
-func (r *OrderReconciler) returnHeld(ctx context.Context, p *pass) (*decision, error) {
-	err := r.openJournal(ctx, p)
-	if err != nil && !errors.Is(err, operators.ErrJournalRefused) {
-		return nil, err
-	}
-	resolved := p.order.Annotations[v1alpha1.ResolveAnnotation] == v1alpha1.ResolveNotBought && waitsForPerson(p.order)
-	held := p.held()
-	if resolved || held == "" {
-		return nil, nil
-	}
-	p.source = currentSource(p.provisioning())
-	closing := p.provisioning().Closing != ""
-	if !closing {
-		p.provisioning().NextAttemptTime = nil // what a retry waits for does not matter any more
-	}
-	if decided, err := r.enter(ctx, p); decided != nil || err != nil {
-		return decided, err
-	}
-	if closing {
-		return r.giveBack(ctx, p, again)
-	}
-	cause := &operators.Error{Class: operators.Restart, Message: "the order was deleted before it was delivered"}
-	return r.close(ctx, p, held, cause)
-}
+// settleAgain is how long after it was handed over an order is handed over again, should it
+// still be there.
+const settleAgain = 30 * time.Second
 
 // removeSecret deletes the order's Secret, and nothing else of that name.
 func (r *OrderReconciler) removeSecret(ctx context.Context, order *v1alpha1.EsimOrder) error {

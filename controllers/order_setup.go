@@ -30,6 +30,13 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 	if err := gauge.watch(ctx, mgr.GetCache()); err != nil {
 		return err
 	}
+	// The ledger reads the terms on which a client buys from the cache.
+	if _, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.EsimClient{}); err != nil {
+		return fmt.Errorf("watching clients: %w", err)
+	}
+	if err := r.feedLedger(ctx, mgr.GetCache()); err != nil {
+		return err
+	}
 	r.Connections.OnWake(r.queue.add)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("order").

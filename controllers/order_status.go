@@ -25,7 +25,10 @@ const (
 	reasonNeedsPerson  = "NeedsPerson"
 	reasonDelivered    = "Delivered"
 	reasonInProgress   = "InProgress"
-	reasonNotNeeded    = "NotNeeded"
+	reasonCharged      = "Charged"
+	reasonRefunded     = "Refunded"
+	reasonCancelled    = "Cancelled"
+	reasonCancelling   = "Cancelling"
 
 	eventWarning = corev1.EventTypeWarning
 )
@@ -53,13 +56,21 @@ func failed(failure *v1alpha1.OrderFailure) *decision {
 	failure.UserFixable = failure.Code.UserFixable()
 	failure.Reason = cut(failure.Reason)
 	return &decision{
-		phase: v1alpha1.PhaseFailed, failure: failure,
+		phase: v1alpha1.PhaseFailed, failure: failure, refund: failure.Reason,
 		event: &orderEvent{eventWarning, string(failure.Code), "Fail", failure.Reason},
 	}
 }
 
 func orderFailed(code v1alpha1.FailureCode, reason string) *decision {
 	return failed(&v1alpha1.OrderFailure{Code: code, Reason: reason})
+}
+
+// cancelled is the decision that an order is CANCELLED. why says what it is for people.
+func cancelled(why string) *decision {
+	return &decision{
+		phase: v1alpha1.PhaseCancelled, reason: reasonCancelled, message: why, refund: why,
+		event: &orderEvent{corev1.EventTypeNormal, reasonCancelled, "Cancel", why},
+	}
 }
 
 // conclude turns what a step decided into status, conditions, an event and a requeue. But for
@@ -70,20 +81,32 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 	if d.silent {
 		return result, nil
 	}
+	refunded := d.ends() && p.refund(d.refund)
 	switch d.phase {
 	case v1alpha1.PhaseDelivered:
 		setDelivered(p)
 	case v1alpha1.PhaseFailed:
 		p.order.Status.Failure = d.failure
-		setFailed(p, d.failure)
+		setEnded(p, d.phase, string(d.failure.Code), d.failure.Reason)
+	case v1alpha1.PhaseCancelled:
+		setEnded(p, d.phase, reasonCancelled, d.message)
 	default:
-		setPending(p, d.reason, d.message)
+		if p.order.Status.Phase != v1alpha1.PhaseDelivered {
+			setPending(p, d.reason, d.message)
+		}
 		result.RequeueAfter = max(result.RequeueAfter, conflictDelay) // the cache must have seen this write
 		if d.reason == reasonNeedsPerson {
 			result.RequeueAfter = r.Pace.Waiting.Duration
 		}
 	}
 	setException(p, d.condition, d.reason, d.message)
+	if refunded {
+		leave, err := r.Fence.Enter()
+		if err != nil {
+			return r.stopped(ctx, p, fmt.Errorf("before the refund: %w", err))
+		}
+		defer leave()
+	}
 	if !p.order.DeletionTimestamp.IsZero() && p.order.Terminal() {
 		result.RequeueAfter = conflictDelay // what is left is to let it go
 	}
@@ -94,7 +117,21 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 	if d.event != nil {
 		r.Recorder.Eventf(p.order, nil, d.event.kind, d.event.reason, d.event.action, "%s", d.event.note)
 	}
+	if refunded {
+		countRefund(p.order.Status.Charge)
+		r.Recorder.Eventf(p.order, nil, corev1.EventTypeNormal, reasonRefunded, "Refund", "%s", refundMessage(p.order.Status.Charge))
+	}
+	if d.ends() {
+		if _, err := r.tidy(ctx, p); err != nil {
+			return r.stopped(ctx, p, err)
+		}
+	}
 	return result, nil
+}
+
+// ends tells that the order ends without an eSIM.
+func (d *decision) ends() bool {
+	return d.phase == v1alpha1.PhaseFailed || d.phase == v1alpha1.PhaseCancelled
 }
 
 // writeStatus replaces the status in etcd, if it changed, and fails with a conflict if
@@ -109,6 +146,7 @@ func (r *OrderReconciler) writeStatus(ctx context.Context, p *pass) error {
 		return err
 	}
 	p.written = *p.order.Status.DeepCopy()
+	r.Ledger.Observe(p.order)
 	if r.AfterPass != nil {
 		r.AfterPass(p.order.DeepCopy())
 	}
@@ -193,6 +231,7 @@ func setPending(p *pass, reason, message string) {
 	p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
 	p.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, reasonInProgress, "")
 	p.set(v1alpha1.ConditionStalled, metav1.ConditionFalse, reasonInProgress, "")
+	setCharged(p, reason)
 }
 
 func setDelivered(p *pass) {
@@ -203,25 +242,50 @@ func setDelivered(p *pass) {
 	p.set(v1alpha1.ConditionReady, metav1.ConditionTrue, reasonDelivered, message)
 	p.set(v1alpha1.ConditionReconciling, metav1.ConditionFalse, reasonDelivered, "")
 	p.set(v1alpha1.ConditionStalled, metav1.ConditionFalse, reasonDelivered, "")
+	setCharged(p, reasonDelivered)
 }
 
-func setFailed(p *pass, failure *v1alpha1.OrderFailure) {
-	p.order.Status.Phase = v1alpha1.PhaseFailed
-	reason := string(failure.Code)
+// setEnded is for an order that ends without an eSIM. What was given back stays named, as
+// closing, until its Secret is removed too.
+func setEnded(p *pass, phase v1alpha1.OrderPhase, reason, message string) {
+	p.order.Status.Phase = phase
 	if p.order.Status.Plan == nil {
-		p.set(v1alpha1.ConditionAccepted, metav1.ConditionFalse, reason, failure.Reason)
+		p.set(v1alpha1.ConditionAccepted, metav1.ConditionFalse, reason, message)
 	}
 	if provisioning := p.provisioning(); provisioning != nil {
-		provisioning.ICCID, provisioning.Closing, provisioning.NextAttemptTime = "", "", nil
+		provisioning.ICCID, provisioning.NextAttemptTime = "", nil
 	}
-	p.set(v1alpha1.ConditionProvisioned, metav1.ConditionFalse, reason, failure.Reason)
-	p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, failure.Reason)
+	p.set(v1alpha1.ConditionProvisioned, metav1.ConditionFalse, reason, message)
+	p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
 	p.set(v1alpha1.ConditionReconciling, metav1.ConditionFalse, reason, "")
-	p.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, failure.Reason)
+	p.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
+	setCharged(p, reason)
+}
+
+// setCharged says what became of the order's money. reason is why nothing was taken, where the
+// order ended so.
+func setCharged(p *pass, reason string) {
+	charge := p.order.Status.Charge
+	switch {
+	case charge == nil && p.order.Terminal():
+		p.set(v1alpha1.ConditionCharged, metav1.ConditionFalse, reason, "Nothing was charged")
+	case charge == nil:
+	case charge.Refund != nil:
+		p.set(v1alpha1.ConditionCharged, metav1.ConditionFalse, reasonRefunded, refundMessage(charge))
+	default:
+		p.set(v1alpha1.ConditionCharged, metav1.ConditionTrue, reasonCharged, "")
+	}
+}
+
+func refundMessage(charge *v1alpha1.OrderCharge) string {
+	return fmt.Sprintf("%s %s went back to EsimWallet %s", charge.Amount, charge.Currency, charge.WalletRef.Name)
 }
 
 // exceptions are the conditions that an order has only while they hold.
-var exceptions = []string{v1alpha1.ConditionOutcomeUnknown, v1alpha1.ConditionSecretNotWritable}
+var exceptions = []string{
+	v1alpha1.ConditionOutcomeUnknown, v1alpha1.ConditionSecretNotWritable,
+	v1alpha1.ConditionCancelling, v1alpha1.ConditionCancelRefused,
+}
 
 // exceptionOf is the exception that holds for an order; empty where none does.
 func exceptionOf(order *v1alpha1.EsimOrder) string {
@@ -250,6 +314,11 @@ func (p *pass) set(conditionType string, status metav1.ConditionStatus, reason, 
 		Type: conditionType, Status: status, Reason: reason, Message: message,
 		ObservedGeneration: p.generation, LastTransitionTime: p.time(),
 	})
+}
+
+// cancelRefused tells whether the order's cancellation was refused for good.
+func cancelRefused(order *v1alpha1.EsimOrder) bool {
+	return meta.IsStatusConditionTrue(order.Status.Conditions, v1alpha1.ConditionCancelRefused)
 }
 
 // waitsForPerson tells whether only a platform role can tell what became of the order.

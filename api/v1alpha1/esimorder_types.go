@@ -85,6 +85,9 @@ const (
 	// ConditionSecretNotWritable is True while the activation Secret cannot be
 	// written.
 	ConditionSecretNotWritable = "SecretNotWritable"
+	// ConditionCancelling is True on a DELIVERED order while the operator is asked
+	// to undo it.
+	ConditionCancelling = "Cancelling"
 	// ConditionCancelRefused is True where spec.cancel came too late, or the
 	// operator cannot undo the order: it stays what it was, and is not refunded.
 	ConditionCancelRefused = "CancelRefused"
@@ -147,9 +150,9 @@ type EsimOrderSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@[:cntrl:] ]+@[^@[:cntrl:] ]+$')",message="must be an e-mail address such as ann@example.com"
 	NotificationEmail string `json:"notificationEmail,omitempty"`
 
-	// cancel asks for the order to be undone: given back at the operator and
-	// refunded. It cannot be taken back. This version of the manager does not act
-	// on it yet: to give up an order that is PENDING, delete it.
+	// cancel asks for the order to be undone: given back at the operator, and
+	// refunded. Once the profile is on a device that is too late: the condition
+	// CancelRefused says so. It cannot be taken back.
 	// +optional
 	Cancel bool `json:"cancel,omitempty"`
 }
@@ -203,7 +206,8 @@ type EsimOrderStatus struct {
 	Failure *OrderFailure `json:"failure,omitempty"`
 
 	// conditions: Accepted, Charged, Provisioned, Ready, Reconciling, Stalled; and
-	// while they hold, OutcomeUnknown, SecretNotWritable and CancelRefused.
+	// while they hold, OutcomeUnknown, SecretNotWritable, Cancelling and
+	// CancelRefused.
 	// +optional
 	Conditions Conditions `json:"conditions,omitempty"`
 }

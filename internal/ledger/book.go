@@ -38,6 +38,8 @@ type book struct {
 	// was lost, may still charge.
 	uncharged  map[types.UID]*v1alpha1.EsimOrder
 	references references
+	// meanwhile is what is told while the book is opened; nil at other times.
+	meanwhile *meanwhile
 }
 
 // account of one wallet. The sums are exact.
@@ -152,9 +154,19 @@ func (a *account) count(e *entry, sign int) {
 func (b *book) observe(order *v1alpha1.EsimOrder) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.opened {
+	if b.opened {
+		b.observed(order)
 		return
 	}
+	if left := order.Status.Charge != nil && !counts(order); left {
+		b.meanwhile.left(order.UID, false, func() { b.observed(order) })
+		return
+	}
+	b.meanwhile.seen(order.UID, func() { b.observed(order) })
+}
+
+// observed is observe in an open book. The caller holds mu.
+func (b *book) observed(order *v1alpha1.EsimOrder) {
 	known := b.entries[order.UID]
 	if _, settled := b.settledOrders[order.UID]; settled || order.Status.Charge == nil {
 		return
@@ -187,9 +199,15 @@ func (b *book) observe(order *v1alpha1.EsimOrder) {
 func (b *book) gone(order *v1alpha1.EsimOrder) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.opened {
+	if b.opened {
+		b.vanished(order)
 		return
 	}
+	b.meanwhile.left(order.UID, true, func() { b.vanished(order) })
+}
+
+// vanished is gone in an open book. The caller holds mu.
+func (b *book) vanished(order *v1alpha1.EsimOrder) {
 	b.references.release(order)
 	delete(b.uncharged, order.UID)
 	if _, settled := b.settledOrders[order.UID]; settled {
@@ -212,37 +230,6 @@ func (b *book) lost(order types.UID) {
 		b.opened = false
 	}
 	b.notify(known.wallet)
-}
-
-// settled moves orders from the live ones to their wallet's settled totals.
-func (b *book) settled(wallet *v1alpha1.EsimWallet, moved []v1alpha1.SettlingOrder) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.opened {
-		return nil
-	}
-	for _, order := range moved {
-		b.remove(order.UID)
-		b.settledOrders[order.UID] = struct{}{}
-	}
-	b.version++
-	if err := b.account(wallet.UID).adopt(wallet); err != nil {
-		b.opened = false
-		return err
-	}
-	return nil
-}
-
-// adopt takes the settled totals from a wallet's status.
-func (a *account) adopt(wallet *v1alpha1.EsimWallet) (err error) {
-	a.name = wallet.Name
-	if a.settledDebited, err = amountOf(wallet.Status.Settled.Debited); err != nil {
-		return fmt.Errorf("the settled debits of EsimWallet %s/%s: %w", wallet.Namespace, wallet.Name, err)
-	}
-	if a.settledRefunded, err = amountOf(wallet.Status.Settled.Refunded); err != nil {
-		return fmt.Errorf("the settled refunds of EsimWallet %s/%s: %w", wallet.Namespace, wallet.Name, err)
-	}
-	return nil
 }
 
 // amountOf reads an amount of a status; absent is 0.

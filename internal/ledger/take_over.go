@@ -53,23 +53,37 @@ func (b *book) isOpen() bool {
 	return b.opened
 }
 
-// open reads orders, then wallets. In this order: an order that is settled in between counts
-// twice until the cache tells that it is gone, which spends nothing twice.
+// open reads orders, then wallets. In this order: what was settled in between is known of, by
+// what is told meanwhile; or it counts twice until the cache tells that it is gone, which
+// spends nothing twice.
 func (b *book) open(ctx context.Context, live client.Reader) error {
 	b.gate.Lock()
 	defer b.gate.Unlock()
 	if b.isOpen() {
 		return nil
 	}
+	b.listen(newMeanwhile())
 	orders, err := listOrders(ctx, live, b.namespace)
 	if err != nil {
+		b.listen(nil)
 		return err
 	}
+	b.mu.Lock()
+	b.meanwhile.walletsListed = true
+	b.mu.Unlock()
 	var wallets v1alpha1.EsimWalletList
 	if err := live.List(ctx, &wallets, client.InNamespace(b.namespace)); err != nil {
+		b.listen(nil)
 		return fmt.Errorf("listing its wallets: %w", err)
 	}
 	return b.fill(orders, wallets.Items)
+}
+
+// listen keeps what is told from now on; nil ends that.
+func (b *book) listen(m *meanwhile) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.meanwhile = m
 }
 
 func listOrders(ctx context.Context, live client.Reader, namespace string) ([]v1alpha1.EsimOrder, error) {
@@ -92,10 +106,14 @@ func listOrders(ctx context.Context, live client.Reader, namespace string) ([]v1
 func (b *book) fill(orders []v1alpha1.EsimOrder, wallets []v1alpha1.EsimWallet) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	meanwhile := b.meanwhile
+	b.meanwhile = nil
 	claimed := b.references
 	b.accounts, b.entries = map[types.UID]*account{}, map[types.UID]*entry{}
 	b.settledOrders, b.uncharged = settlingNow(wallets), map[types.UID]*v1alpha1.EsimOrder{}
 	b.references = references{}
+	maps.Copy(b.settledOrders, meanwhile.settledOrders)
+	maps.DeleteFunc(b.settledOrders, func(order types.UID, _ struct{}) bool { return meanwhile.leftOrders[order] })
 	for i := range wallets {
 		if err := b.account(wallets[i].UID).adopt(&wallets[i]); err != nil {
 			return err
@@ -103,6 +121,10 @@ func (b *book) fill(orders []v1alpha1.EsimOrder, wallets []v1alpha1.EsimWallet) 
 	}
 	for i := range orders {
 		order := &orders[i]
+		gone, left := meanwhile.leftOrders[order.UID]
+		if gone {
+			continue
+		}
 		b.references.list(order)
 		if known, taken := claimed[order.Spec.ClientReference]; taken && known.uid == order.UID && !isDuplicate(order) {
 			b.references[order.Spec.ClientReference] = known // promised already
@@ -111,7 +133,7 @@ func (b *book) fill(orders []v1alpha1.EsimOrder, wallets []v1alpha1.EsimWallet) 
 		switch {
 		case order.Status.Charge == nil && !order.Terminal():
 			b.uncharged[order.UID] = order.DeepCopy()
-		case settled || !counts(order) || !exists(wallets, order.Status.Charge.WalletUID):
+		case settled || left || !counts(order) || !exists(wallets, order.Status.Charge.WalletUID):
 		default:
 			e, err := entryOf(order)
 			if err != nil {
@@ -122,6 +144,7 @@ func (b *book) fill(orders []v1alpha1.EsimOrder, wallets []v1alpha1.EsimWallet) 
 	}
 	b.opened = true
 	b.version++
+	meanwhile.replay(b)
 	for wallet := range b.accounts {
 		b.notify(wallet)
 	}

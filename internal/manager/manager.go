@@ -30,6 +30,7 @@ import (
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/controllers"
 	"github.com/telcodev/esim-operator/internal/leader"
+	"github.com/telcodev/esim-operator/internal/ledger"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
 )
 
@@ -169,8 +170,13 @@ type parts struct {
 
 func (p parts) addControllers(ctx context.Context, config Config, o Options) error {
 	pool := connections.NewPool(config.Breaker.connections())
+	books := &ledger.Ledger{Cache: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Clock: p.clock}
+	wallets := &controllers.WalletReconciler{
+		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Ledger: books,
+		Recorder: p.mgr.GetEventRecorder("esim-wallets"), Clock: p.clock,
+	}
 	orders := &controllers.OrderReconciler{
-		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer,
+		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Ledger: books, Wallets: wallets,
 		Fence: p.fence, Connections: pool, Recorder: p.mgr.GetEventRecorder("esim-orders"),
 		Clock: p.clock, Jitter: rand.Float64, Pace: config.Pace, Workers: config.Workers, AfterPass: o.AfterPass,
 	}
@@ -181,9 +187,14 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 		ProbeInterval: config.ProbeInterval.Duration,
 	}
 	products := &controllers.ProductReconciler{Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Clock: p.clock}
+	clients := &controllers.ClientReconciler{Client: p.mgr.GetClient(), Writer: p.writer, Clock: p.clock}
+	audit := &controllers.LedgerAudit{Ledger: books, Clock: clock.RealClock{}, Interval: config.AuditInterval.Duration}
+	if err := p.mgr.Add(audit); err != nil {
+		return fmt.Errorf("adding the ledger's audit: %w", err)
+	}
 	for _, controller := range []interface {
 		SetupWithManager(ctx context.Context, mgr ctrl.Manager) error
-	}{orders, operators, products} {
+	}{orders, wallets, operators, products, clients} {
 		if err := controller.SetupWithManager(ctx, p.mgr); err != nil {
 			return err
 		}

@@ -30,21 +30,24 @@ func CheckOrder(order *v1alpha1.EsimOrder) error {
 	case v1alpha1.PhaseFailed, v1alpha1.PhaseCancelled:
 		complain(ready || reconciling || !stalled, "%s wants Stalled alone", order.Status.Phase)
 		complain(order.Status.Phase == v1alpha1.PhaseFailed && order.Status.Failure == nil, "FAILED without a failure")
-		complain(order.Status.Esim != nil, "%s with an eSIM", order.Status.Phase)
+		complain(order.Status.Phase == v1alpha1.PhaseFailed && order.Status.Esim != nil, "FAILED with an eSIM")
 	default:
 		complain(true, "unknown phase %q", order.Status.Phase)
 	}
 	terminal := order.Terminal()
-	complain(terminal && is(v1alpha1.ConditionOutcomeUnknown), "terminal although the outcome is unknown")
+	undoing := order.Status.Phase == v1alpha1.PhaseDelivered && order.Status.Provisioning != nil && order.Status.Provisioning.Closing != ""
+	complain(terminal && !undoing && is(v1alpha1.ConditionOutcomeUnknown), "terminal although the outcome is unknown")
 	complain(terminal && is(v1alpha1.ConditionSecretNotWritable), "terminal although the Secret cannot be written")
 	complain(is(v1alpha1.ConditionProvisioned) != (order.Status.Phase == v1alpha1.PhaseDelivered), "Provisioned does not match the phase")
 	complain(is(v1alpha1.ConditionAccepted) != (order.Status.Plan != nil), "Accepted does not match the plan's snapshot")
-	complain(order.Status.ObservedGeneration != order.Generation, "observedGeneration is %d of %d", order.Status.ObservedGeneration, order.Generation)
+	observed := order.Status.ObservedGeneration
+	complain(observed < 1 || observed > order.Generation, "observedGeneration is %d of %d", observed, order.Generation)
 	if p := order.Status.Provisioning; p != nil {
 		complain(p.Attempt < 1 || !strings.HasSuffix(p.RequestID, fmt.Sprintf("-%d", p.Attempt)), "request ID %q is not attempt %d's", p.RequestID, p.Attempt)
-		complain(terminal && (p.Closing != "" || p.ICCID != "" || p.NextAttemptTime != nil), "terminal with an attempt under way")
+		complain(terminal && !undoing && (p.ICCID != "" || p.NextAttemptTime != nil), "terminal with an attempt under way")
 		complain(order.Status.ID == 0, "provisioning without an id")
 	}
+	wrong = append(wrong, checkCharge(order)...)
 	if e := order.Status.Esim; e != nil {
 		complain(!strings.HasSuffix(e.ActivationCode, "$********"), "the activation code in the status is not masked")
 	}
@@ -52,4 +55,26 @@ func CheckOrder(order *v1alpha1.EsimOrder) error {
 		return nil
 	}
 	return fmt.Errorf("EsimOrder %s/%s: %w", order.Namespace, order.Name, errors.Join(wrong...))
+}
+
+// checkCharge returns what contradicts itself in an order's money.
+func checkCharge(order *v1alpha1.EsimOrder) (wrong []error) {
+	charge, phase := order.Status.Charge, order.Status.Phase
+	charged := meta.IsStatusConditionTrue(order.Status.Conditions, v1alpha1.ConditionCharged)
+	installed := order.Status.Activation != nil && order.Status.Activation.Installed
+	for _, c := range []struct {
+		holds bool
+		what  string
+	}{
+		{charged != (charge != nil && charge.Refund == nil), "Charged does not match the charge"},
+		{(charge == nil) != (order.Status.Provisioning == nil), "bought uncharged, or charged and not bought"},
+		{phase == v1alpha1.PhaseDelivered && (charge == nil || charge.Refund != nil), "DELIVERED and not paid"},
+		{order.Terminal() && phase != v1alpha1.PhaseDelivered && charge != nil && charge.Refund == nil, "ended without an eSIM and not refunded"},
+		{installed && charge != nil && charge.Refund != nil, "refunded although it is on a device"},
+	} {
+		if c.holds {
+			wrong = append(wrong, errors.New(c.what))
+		}
+	}
+	return wrong
 }

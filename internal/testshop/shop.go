@@ -28,6 +28,8 @@ const (
 	Variant = "1gb-7d"
 	// Amount is its price.
 	Amount = v1alpha1.Decimal("4.50")
+	// WalletName is the namespace's wallet, in USD.
+	WalletName = "main"
 	// SMDPAddress is what the SM-DP+ answers for activation codes.
 	SMDPAddress = "rsp.example.com"
 )
@@ -51,6 +53,8 @@ type Options struct {
 	Operator func(*v1alpha1.EsimOperator)
 	// Product changes the EsimProduct before it is created.
 	Product func(*v1alpha1.EsimProduct)
+	// Wallet changes the EsimWallet before it is created.
+	Wallet func(*v1alpha1.EsimWallet)
 }
 
 // Open opens a shop. Close must be called.
@@ -70,15 +74,18 @@ func Open(ctx context.Context, admin client.Client, name string, o Options) (*Sh
 	if err := server.Start(context.WithoutCancel(ctx)); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the SM-DP+: %w", err), server.Close())
 	}
-	operator, product := shop.operator(), shop.product()
+	operator, product, wallet := shop.operator(), shop.product(), shop.NewWallet()
 	if o.Operator != nil {
 		o.Operator(operator)
 	}
 	if o.Product != nil {
 		o.Product(product)
 	}
+	if o.Wallet != nil {
+		o.Wallet(wallet)
+	}
 	objects := []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, shop.Credentials(), operator, product,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, shop.Credentials(), operator, product, wallet,
 	}
 	for _, object := range objects {
 		if err := admin.Create(ctx, object); err != nil {
@@ -129,6 +136,26 @@ func (s *Shop) product() *v1alpha1.EsimProduct {
 			}},
 		},
 	}
+}
+
+// NewWallet is the namespace's wallet, with more money than any test spends.
+func (s *Shop) NewWallet() *v1alpha1.EsimWallet {
+	return &v1alpha1.EsimWallet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.Name, Name: WalletName},
+		Spec: v1alpha1.EsimWalletSpec{
+			Currency: "USD", Type: v1alpha1.WalletPrepaid,
+			Deposits: []v1alpha1.WalletDeposit{{Reference: "first", Amount: "1000000"}},
+		},
+	}
+}
+
+// Wallet is the wallet as the API server has it.
+func (s *Shop) Wallet(ctx context.Context) (*v1alpha1.EsimWallet, error) {
+	var wallet v1alpha1.EsimWallet
+	if err := s.admin.Get(ctx, types.NamespacedName{Namespace: s.Name, Name: WalletName}, &wallet); err != nil {
+		return nil, fmt.Errorf("reading the wallet: %w", err)
+	}
+	return &wallet, nil
 }
 
 // Source is a plan at this shop's operator.

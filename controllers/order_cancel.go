@@ -1,0 +1,177 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/leader"
+	"github.com/telcodev/esim-operator/internal/operators"
+)
+
+// Reasons of the condition CancelRefused.
+const (
+	reasonTooLate         = "TooLate"
+	reasonOperatorRefused = "OperatorRefused"
+)
+
+const messageTooLate = "The profile is on a device already: it can be neither taken back nor refunded"
+
+// cancel undoes an order that is PENDING: what it holds is given back first, then it is
+// CANCELLED and refunded.
+func (r *OrderReconciler) cancel(ctx context.Context, p *pass) (*decision, error) {
+	if !p.order.Spec.Cancel {
+		return nil, nil
+	}
+	if p.provisioning() != nil {
+		if decided, err := r.returnHeld(ctx, p, "the order was cancelled before it was delivered"); decided != nil || err != nil {
+			return decided, err
+		}
+	}
+	return cancelled("The order was cancelled before it was delivered"), nil
+}
+
+// returnHeld gives back what an unfinished attempt holds, before the order ends. An attempt
+// that holds nothing does not wait for its operator.
+func (r *OrderReconciler) returnHeld(ctx context.Context, p *pass, why string) (*decision, error) {
+	p.ending = true
+	err := r.openJournal(ctx, p)
+	if err != nil && !errors.Is(err, operators.ErrJournalRefused) {
+		return nil, err
+	}
+	resolved := p.order.Annotations[v1alpha1.ResolveAnnotation] == v1alpha1.ResolveNotBought && waitsForPerson(p.order)
+	held := p.held()
+	if resolved || held == "" {
+		return nil, nil
+	}
+	p.source = currentSource(p.provisioning())
+	closing := p.provisioning().Closing != ""
+	if !closing {
+		p.provisioning().NextAttemptTime = nil // what a retry waits for does not matter any more
+	}
+	if decided, err := r.enter(ctx, p); decided != nil || err != nil {
+		return decided, err
+	}
+	if closing {
+		return r.giveBack(ctx, p, again)
+	}
+	return r.close(ctx, p, held, &operators.Error{Class: operators.Restart, Message: why})
+}
+
+// undoing tells whether a DELIVERED order is to be undone, or may be half undone.
+func undoing(order *v1alpha1.EsimOrder) bool {
+	if order.Status.Phase != v1alpha1.PhaseDelivered || order.Status.Esim == nil || order.Status.Provisioning == nil {
+		return false
+	}
+	if order.Status.Provisioning.Closing != "" {
+		return true
+	}
+	return order.DeletionTimestamp.IsZero() && order.Spec.Cancel && !cancelRefused(order)
+}
+
+// undo takes back a profile that was delivered, and refunds it. Where it is on a device
+// already, or the operator does not take it back, the order stays what it was.
+func (r *OrderReconciler) undo(ctx context.Context, p *pass) (*decision, error) {
+	if !undoing(p.order) {
+		return &decision{silent: true}, nil
+	}
+	if p.order.Status.Activation != nil && p.order.Status.Activation.Installed {
+		return refuseCancel(p, reasonTooLate), nil
+	}
+	p.ending = true
+	if err := r.openJournal(ctx, p); err != nil && !errors.Is(err, operators.ErrJournalRefused) {
+		return nil, err
+	}
+	if p.order.Annotations[v1alpha1.ResolveAnnotation] == v1alpha1.ResolveNotBought && waitsForPerson(p.order) {
+		return undone(), nil
+	}
+	p.source = currentSource(p.provisioning())
+	if decided, err := r.enter(ctx, p); decided != nil || err != nil {
+		if decided != nil && decided.condition == "" {
+			decided.condition = v1alpha1.ConditionCancelling
+		}
+		return decided, err
+	}
+	asked := again
+	if p.provisioning().Closing == "" {
+		asked = first
+		if err := r.markClosing(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	_, _, err := r.askBack(ctx, p)
+	return r.undoneOrNot(ctx, p, asked, err)
+}
+
+// markClosing writes, with an optimistic lock, which profile is being taken back, before
+// CancelOrder leaves.
+func (r *OrderReconciler) markClosing(ctx context.Context, p *pass) error {
+	provisioning := p.provisioning()
+	provisioning.ICCID, provisioning.Closing = "", string(activation.ICCID(p.order.Status.Esim.ICCID))
+	provisioning.Tries, provisioning.NextAttemptTime = 0, nil
+	setException(p, v1alpha1.ConditionCancelling, reasonCancelling, "The operator is asked to take the profile back")
+	return r.recordClosing(ctx, p)
+}
+
+// undoneOrNot reads the answer to the CancelOrder of a DELIVERED order.
+func (r *OrderReconciler) undoneOrNot(ctx context.Context, p *pass, asked asking, err error) (*decision, error) {
+	var failed *operators.Error
+	final := errors.Is(err, operators.ErrInstalled) || errors.Is(err, operators.ErrNotOurs)
+	switch {
+	case errors.Is(err, leader.ErrNotLeading):
+		return nil, err
+	case err == nil:
+		return undone(), nil
+	case final && asked == again:
+		// The CancelOrder before this one, whose answer was lost, may have done it.
+		return r.askPerson(p, err), nil
+	case errors.Is(err, operators.ErrInstalled):
+		p.order.Status.Activation = &v1alpha1.OrderActivation{Status: v1alpha1.ActivationActive, Installed: true}
+		return refuseCancel(p, reasonTooLate), nil
+	case final:
+		return refuseCancel(p, reasonOperatorRefused), nil
+	case errors.As(err, &failed):
+		d := r.retryGiveBack(ctx, p, failed)
+		d.reason = reasonCancelling
+		if d.condition == "" {
+			d.condition = v1alpha1.ConditionCancelling
+		}
+		return d, nil
+	default:
+		return nil, err
+	}
+}
+
+func undone() *decision { return cancelled("The profile was taken back by its operator") }
+
+// refuseCancel leaves a DELIVERED order what it was.
+func refuseCancel(p *pass, reason string) *decision {
+	message := messageTooLate
+	if reason == reasonOperatorRefused {
+		message = "The operator does not take the profile back, so it is not refunded; ask the platform team"
+	}
+	provisioning := p.provisioning()
+	provisioning.Closing, provisioning.Tries, provisioning.NextAttemptTime, provisioning.LastError = "", 0, nil, nil
+	return &decision{
+		reason: reason, message: message, condition: v1alpha1.ConditionCancelRefused,
+		event: &orderEvent{eventWarning, "CancelRefused", "Cancel", message},
+	}
+}
+
+// tidy finishes what an order that ended without an eSIM left: the Secret of the profile that
+// was given back. Until then the profile stays named as closing.
+func (r *OrderReconciler) tidy(ctx context.Context, p *pass) (*decision, error) {
+	provisioning := p.provisioning()
+	if p.order.Status.Phase == v1alpha1.PhaseDelivered || provisioning == nil || provisioning.Closing == "" {
+		return nil, nil
+	}
+	if err := r.removeSecret(ctx, p.order); err != nil {
+		return nil, err
+	}
+	provisioning.Closing = ""
+	if err := r.writeStatus(ctx, p); err != nil {
+		return nil, err
+	}
+	return nil, nil
+}

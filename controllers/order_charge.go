@@ -1,0 +1,56 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/ledger"
+)
+
+// reserve sets aside what the order costs; or the order FAILs, never charged.
+func (r *OrderReconciler) reserve(ctx context.Context, p *pass) (*ledger.Reservation, *decision, error) {
+	reservation, err := r.Ledger.Reserve(ctx, p.order)
+	var refusal *ledger.Refusal
+	switch {
+	case err == nil:
+		return reservation, nil, nil
+	case errors.As(err, &refusal):
+		return nil, orderFailed(refusal.Code, refusal.Reason), nil
+	case errors.Is(err, ledger.ErrCharged):
+		return nil, nil, staleCache(p.order, err)
+	default:
+		return nil, nil, fmt.Errorf("setting aside what the order costs: %w", err)
+	}
+}
+
+// writeCharge makes the write that charges the order. The ledger hears of its answer.
+func (r *OrderReconciler) writeCharge(ctx context.Context, p *pass, reservation *ledger.Reservation) error {
+	leave, err := r.Fence.Enter()
+	if err != nil {
+		reservation.Unused()
+		return fmt.Errorf("before the charge: %w", err)
+	}
+	defer leave()
+	err = r.writeStatus(ctx, p)
+	reservation.Written(ctx, p.order, err)
+	if err != nil {
+		return fmt.Errorf("recording charge and intent: %w", err)
+	}
+	countCharge(p.order.Status.Charge)
+	return nil
+}
+
+// refund gives back what an order paid that ends without an eSIM: in the write that ends it,
+// once, and not once the profile is on a device.
+func (p *pass) refund(reason string) bool {
+	charge, activation := p.order.Status.Charge, p.order.Status.Activation
+	if charge == nil || charge.Refund != nil || activation != nil && activation.Installed {
+		return false
+	}
+	charge.Refund = &v1alpha1.OrderRefund{
+		TransactionID: ledger.RefundID(p.order.Status.ID), Time: p.time(), Reason: cut(reason),
+	}
+	return true
+}
