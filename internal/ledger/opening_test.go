@@ -152,3 +152,21 @@ func TestTotalsThatAnotherSettledAreNotTakenForOurs(t *testing.T) {
 	o.must(o.ledger.Settled(o.wallet, []v1alpha1.SettlingOrder{next}))
 	o.balance("970")
 }
+
+func TestARefundThatIsWrittenWhileTheLedgerIsOpenedCounts(t *testing.T) {
+	const orders, wallets = "*v1alpha1.EsimOrderList", "*v1alpha1.EsimWalletList"
+	for _, when := range []string{orders, wallets} {
+		done := false
+		o := open(t, func(o *opening, after string) {
+			if after != when || done {
+				return
+			}
+			done = true
+			o.order.Status.Phase = v1alpha1.PhaseCancelled
+			o.order.Status.Charge.Refund = &v1alpha1.OrderRefund{Reason: "Cancelled"}
+			o.must(o.api.Status().Update(context.Background(), o.order))
+			o.ledger.Observe(o.order)
+		})
+		o.balance("1000")
+	}
+}
