@@ -39,7 +39,7 @@ func (r *WalletReconciler) statusOf(ctx context.Context, wallet *v1alpha1.EsimWa
 	funds.available = totals.Balance.Add(funds.credit)
 	status.Balance, status.Available = amountText(totals.Balance), amountText(funds.available)
 	status.Deposited, status.Debited, status.Refunded = amountText(totals.Deposited), amountText(totals.Debited), amountText(totals.Refunded)
-	status.OpenOrders = int32(min(totals.Open, 1<<31-1)) //nolint:gosec // it is bounded
+	status.OpenOrders = int32(min(totals.Open, 1<<31-1))
 
 	low := funds.condition()
 	conditions := []metav1.Condition{low}
