@@ -248,7 +248,8 @@ func (b *book) accountOf(wallet *v1alpha1.EsimWallet) (*account, error) {
 		return known, nil
 	}
 	a := b.account(wallet.UID)
-	return a, a.adopt(wallet)
+	err := a.adopt(wallet)
+	return a, err
 }
 
 func (b *book) totals(wallet *v1alpha1.EsimWallet) (Totals, error) {
