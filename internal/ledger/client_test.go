@@ -1,0 +1,204 @@
+package ledger_test
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	testingclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/ledger"
+	"github.com/telcodev/esim-operator/internal/testdesk"
+)
+
+// tester is what tests, benchmarks and rapid's runs have in common.
+type tester interface {
+	Helper()
+	Context() context.Context
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// acme is a client: a namespace of an API server in memory, with wallets and orders.
+type acme struct {
+	t     tester
+	api   client.WithWatch
+	clock *testingclock.FakePassiveClock
+	ids   int64
+}
+
+func newAcme(t tester) *acme {
+	t.Helper()
+	clock := testingclock.NewFakePassiveClock(time.Date(2036, 1, 17, 9, 0, 0, 0, time.UTC))
+	api, err := testdesk.NewAPI(clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &acme{t: t, api: api, clock: clock}
+}
+
+func (a *acme) must(err error) {
+	a.t.Helper()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// ledger of a process that reads and writes the API server itself.
+func (a *acme) ledger() *ledger.Ledger {
+	return &ledger.Ledger{Cache: a.api, Live: a.api, Writer: a.api, Clock: a.clock}
+}
+
+// wallet makes a wallet in USD.
+func (a *acme) wallet(name string, deposit v1alpha1.SignedDecimal, change ...func(*v1alpha1.EsimWallet)) *v1alpha1.EsimWallet {
+	a.t.Helper()
+	wallet := &v1alpha1.EsimWallet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name},
+		Spec: v1alpha1.EsimWalletSpec{
+			Currency: "USD", Type: v1alpha1.WalletPrepaid,
+			Deposits: []v1alpha1.WalletDeposit{{Reference: "first", Amount: deposit}},
+		},
+	}
+	for _, c := range change {
+		c(wallet)
+	}
+	a.must(a.api.Create(a.t.Context(), wallet))
+	return wallet
+}
+
+// order places an order and returns it as a pass has it before the charge: with plan and id.
+func (a *acme) order(name string, price v1alpha1.Decimal, change ...func(*v1alpha1.EsimOrder)) *v1alpha1.EsimOrder {
+	a.t.Helper()
+	order := &v1alpha1.EsimOrder{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name},
+		Spec:       v1alpha1.EsimOrderSpec{ProductRef: v1alpha1.ProductReference{Name: "japan"}, Amount: price},
+	}
+	for _, c := range change {
+		c(order)
+	}
+	a.must(a.api.Create(a.t.Context(), order))
+	return a.accept(order)
+}
+
+// accept gives an order what it has before its charge. Nothing is written.
+func (a *acme) accept(order *v1alpha1.EsimOrder) *v1alpha1.EsimOrder {
+	a.ids++
+	order.Status.ID = a.ids
+	order.Status.Plan = &v1alpha1.OrderPlan{
+		Product: "japan", Variant: "1gb-7d", DisplayName: "Japan 1 GB, 7 days", Amount: order.Spec.Amount, Currency: "USD",
+	}
+	return order
+}
+
+// look reads an order as it is now; nil where it is gone.
+func (a *acme) look(order *v1alpha1.EsimOrder) *v1alpha1.EsimOrder {
+	a.t.Helper()
+	var now v1alpha1.EsimOrder
+	err := a.api.Get(a.t.Context(), client.ObjectKeyFromObject(order), &now)
+	if client.IgnoreNotFound(err) != nil {
+		a.t.Fatal(err)
+	}
+	if err != nil {
+		return nil
+	}
+	return &now
+}
+
+func (a *acme) orders() []v1alpha1.EsimOrder {
+	a.t.Helper()
+	var orders v1alpha1.EsimOrderList
+	a.must(a.api.List(a.t.Context(), &orders, client.InNamespace("acme")))
+	return orders.Items
+}
+
+func (a *acme) walletNow(name string) *v1alpha1.EsimWallet {
+	a.t.Helper()
+	var wallet v1alpha1.EsimWallet
+	a.must(a.api.Get(a.t.Context(), types.NamespacedName{Namespace: "acme", Name: name}, &wallet))
+	return &wallet
+}
+
+// charge makes the pass that charges an order: what the reservation says is written, and the
+// ledger hears of the answer.
+func (a *acme) charge(l *ledger.Ledger, order *v1alpha1.EsimOrder) error {
+	a.t.Helper()
+	reservation, err := l.Reserve(a.t.Context(), order)
+	if err != nil {
+		return err
+	}
+	order.Status.Charge = reservation.Charge
+	err = a.api.Status().Update(a.t.Context(), order)
+	reservation.Written(a.t.Context(), order, err)
+	return err
+}
+
+// charged places an order and charges it.
+func (a *acme) charged(l *ledger.Ledger, name string, price v1alpha1.Decimal) *v1alpha1.EsimOrder {
+	a.t.Helper()
+	order := a.order(name, price)
+	a.must(a.charge(l, order))
+	return order
+}
+
+// end writes an order's last phase, with a refund where it is not DELIVERED.
+func (a *acme) end(order *v1alpha1.EsimOrder, phase v1alpha1.OrderPhase) *v1alpha1.EsimOrder {
+	a.t.Helper()
+	order = a.look(order)
+	order.Status.Phase = phase
+	if phase != v1alpha1.PhaseDelivered && order.Status.Charge != nil {
+		order.Status.Charge.Refund = &v1alpha1.OrderRefund{
+			TransactionID: ledger.RefundID(order.Status.ID), Time: metav1.NewTime(a.clock.Now()), Reason: "the order was cancelled",
+		}
+	}
+	a.must(a.api.Status().Update(a.t.Context(), order))
+	return order
+}
+
+// sums are a wallet's totals as texts, for comparison.
+type sums struct {
+	Balance, Available string
+	Open               int
+}
+
+func (a *acme) sums(l *ledger.Ledger, wallet *v1alpha1.EsimWallet) sums {
+	a.t.Helper()
+	totals, err := l.Totals(a.t.Context(), wallet)
+	a.must(err)
+	return sums{totals.Balance.String(), totals.Available.String(), totals.Open}
+}
+
+// balance is a wallet's, by what the API server holds and by nothing else.
+func (a *acme) balance(wallet string) string {
+	a.t.Helper()
+	statement, err := ledger.StatementOf(a.walletNow(wallet), a.orders())
+	a.must(err)
+	return statement.Balance.String()
+}
+
+// onStatusWrite has write stand in for each status write of an order.
+func onStatusWrite(api client.WithWatch, write func(ctx context.Context, send func() error, order *v1alpha1.EsimOrder) error) client.WithWatch {
+	return interceptor.NewClient(api, interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			send := func() error { return c.SubResource(sub).Update(ctx, o, opts...) }
+			order, ok := o.(*v1alpha1.EsimOrder)
+			if !ok {
+				return send()
+			}
+			return write(ctx, send, order)
+		},
+	})
+}
+
+// onList has list stand in for each list.
+func onList(api client.WithWatch, list func(ctx context.Context, send func() error, list client.ObjectList) error) client.WithWatch {
+	return interceptor.NewClient(api, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
+			return list(ctx, func() error { return c.List(ctx, l, opts...) }, l)
+		},
+	})
+}
