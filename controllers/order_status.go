@@ -251,6 +251,8 @@ func setEnded(p *pass, phase v1alpha1.OrderPhase, reason, message string) {
 	p.order.Status.Phase = phase
 	if p.order.Status.Plan == nil {
 		p.set(v1alpha1.ConditionAccepted, metav1.ConditionFalse, reason, message)
+	} else {
+		p.set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, reasonAccepted, "")
 	}
 	if provisioning := p.provisioning(); provisioning != nil {
 		provisioning.ICCID, provisioning.NextAttemptTime = "", nil

@@ -19,6 +19,9 @@ import (
 // leaves any more.
 var ErrDead = errors.New("this manager was stopped")
 
+// ErrLost is what comes in the place of an answer that was lost.
+var ErrLost = errors.New("the answer was lost")
+
 // Moment is where, around a point, the manager stops.
 type Moment string
 
@@ -27,6 +30,8 @@ const (
 	Before Moment = "before"
 	// After: the point is executed, and its answer never arrives.
 	After Moment = "after"
+	// Lost: the point is executed, its answer never arrives, and the manager lives on.
+	Lost Moment = "lost"
 )
 
 // Line is what one manager talks to the world through. It numbers what leaves and stops the
@@ -82,11 +87,16 @@ func (l *Line) pass(point string, execute func() error) error {
 		l.points = append(l.points, point)
 		stop = len(l.points) == l.stopAt
 	}
+	lost := stop && l.when == Lost
+	stop = stop && !lost
 	if stop {
 		l.dead = true
 	}
 	l.mu.Unlock()
-	if !stop {
+	switch {
+	case lost:
+		return errors.Join(ErrLost, execute())
+	case !stop:
 		return execute()
 	}
 	defer close(l.Stopped)

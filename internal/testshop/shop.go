@@ -45,6 +45,8 @@ type Shop struct {
 
 // Options of a shop.
 type Options struct {
+	// SMDP, where set, is the SM-DP+ of the shop: whoever started it ends it.
+	SMDP *smdp.Server
 	// Stock of Plan; 10,000 where 0.
 	Stock int
 	// SMDPAddress that the SM-DP+ answers; SMDPAddress where nil.
@@ -66,14 +68,14 @@ func Open(ctx context.Context, admin client.Client, name string, o Options) (*Sh
 	if o.Stock == 0 {
 		o.Stock = 10_000
 	}
-	server, err := smdp.New(smdp.Options{SMDPAddress: address, Stock: map[string]int{Plan: o.Stock}})
-	if err != nil {
-		return nil, fmt.Errorf("making the SM-DP+: %w", err)
+	server := o.SMDP
+	if server == nil {
+		var err error
+		if server, err = startSMDP(ctx, smdp.Options{SMDPAddress: address, Stock: map[string]int{Plan: o.Stock}}); err != nil {
+			return nil, err
+		}
 	}
 	shop := &Shop{Name: name, SMDP: server, admin: admin}
-	if err := server.Start(context.WithoutCancel(ctx)); err != nil {
-		return nil, errors.Join(fmt.Errorf("starting the SM-DP+: %w", err), server.Close())
-	}
 	operator, product, wallet := shop.operator(), shop.product(), shop.NewWallet()
 	if o.Operator != nil {
 		o.Operator(operator)
@@ -89,10 +91,25 @@ func Open(ctx context.Context, admin client.Client, name string, o Options) (*Sh
 	}
 	for _, object := range objects {
 		if err := admin.Create(ctx, object); err != nil {
-			return nil, errors.Join(fmt.Errorf("creating %T %s: %w", object, object.GetName(), err), server.Close())
+			err = fmt.Errorf("creating %T %s: %w", object, object.GetName(), err)
+			if o.SMDP == nil {
+				err = errors.Join(err, server.Close())
+			}
+			return nil, err
 		}
 	}
 	return shop, nil
+}
+
+func startSMDP(ctx context.Context, o smdp.Options) (*smdp.Server, error) {
+	server, err := smdp.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("making the SM-DP+: %w", err)
+	}
+	if err := server.Start(context.WithoutCancel(ctx)); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the SM-DP+: %w", err), server.Close())
+	}
+	return server, nil
 }
 
 // Close ends the SM-DP+. What the API server knows stays.
