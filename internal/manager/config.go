@@ -30,6 +30,9 @@ type Config struct {
 	Workers int `json:"workers"`
 	// WriteTimeout bounds each write to the API server, there too.
 	WriteTimeout metav1.Duration `json:"writeTimeout"`
+	// ReadTimeout bounds each read that asks the API server itself, not the cache: no order may
+	// keep its worker while the API server is away. Lists of a client's orders come in pages.
+	ReadTimeout metav1.Duration `json:"readTimeout"`
 	// GracefulShutdown is how long calls in flight may take to end when the manager stops.
 	GracefulShutdown metav1.Duration `json:"gracefulShutdown"`
 	// ProbeInterval is how often each operator is probed.
@@ -82,6 +85,7 @@ func DefaultConfig() Config {
 		HealthProbeBindAddress: ":8081",
 		Workers:                1024,
 		WriteTimeout:           seconds(3),
+		ReadTimeout:            seconds(15),
 		GracefulShutdown:       seconds(35),
 		ProbeInterval:          metav1.Duration{Duration: controllers.DefaultProbeInterval},
 		AuditInterval:          metav1.Duration{Duration: controllers.DefaultAuditInterval},
@@ -149,6 +153,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("workers is %d; it may be 1 to 100000", c.Workers)
 	case c.WriteTimeout.Duration <= 0:
 		return fmt.Errorf("writeTimeout is %s; it must be longer than 0s", c.WriteTimeout.Duration)
+	case c.ReadTimeout.Duration <= 0:
+		return fmt.Errorf("readTimeout is %s; it must be longer than 0s", c.ReadTimeout.Duration)
 	case c.AuditInterval.Duration <= 0:
 		return fmt.Errorf("auditInterval is %s; it must be longer than 0s", c.AuditInterval.Duration)
 	case c.LogLevel != "debug" && c.LogLevel != "info" && c.LogLevel != "error":

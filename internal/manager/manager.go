@@ -9,8 +9,10 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/uuid"
@@ -86,16 +88,18 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 	}
 	// No write may arrive after the fence has closed: the deadline goes to the API server too.
 	// The watches keep the manager's own client, which has none.
-	writing := rest.CopyConfig(restConfig)
-	writing.Timeout = config.WriteTimeout.Duration
-	writer, err := client.New(writing, client.Options{Scheme: scheme, Mapper: mgr.GetRESTMapper()})
+	writer, err := newClient(restConfig, config.WriteTimeout.Duration, scheme, mgr.GetRESTMapper())
 	if err != nil {
 		return nil, fmt.Errorf("setting up the writing client: %w", err)
+	}
+	live, err := newClient(restConfig, config.ReadTimeout.Duration, scheme, mgr.GetRESTMapper())
+	if err != nil {
+		return nil, fmt.Errorf("setting up the reading client: %w", err)
 	}
 	if o.Writer != nil {
 		writer = o.Writer(writer)
 	}
-	parts := parts{mgr: mgr, writer: writer, live: mgr.GetAPIReader(), fence: fence, clock: clock.RealClock{}, newDriver: controllers.NewDrivers(fence, o.WrapTransport)}
+	parts := parts{mgr: mgr, writer: writer, live: live, fence: fence, clock: clock.RealClock{}, newDriver: controllers.NewDrivers(fence, o.WrapTransport)}
 	if o.Live != nil {
 		parts.live = o.Live(parts.live)
 	}
@@ -106,6 +110,13 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 		return nil, err
 	}
 	return mgr, addChecks(mgr)
+}
+
+// newClient is a client without a cache, each of whose requests ends after timeout.
+func newClient(restConfig *rest.Config, timeout time.Duration, scheme *runtime.Scheme, mapper meta.RESTMapper) (client.Client, error) {
+	restConfig = rest.CopyConfig(restConfig)
+	restConfig.Timeout = timeout
+	return client.New(restConfig, client.Options{Scheme: scheme, Mapper: mapper})
 }
 
 func managerOptions(scheme *runtime.Scheme, config Config, o Options) ctrl.Options {
