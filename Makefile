@@ -48,8 +48,8 @@ test-e2e: ## Walk through the README against `make run`, on ports of its own
 	test/e2e/walk.sh
 
 .PHONY: test-crash
-test-crash: ## Stop the manager at every point of every story (make test tries a sample)
-	assets=$$($(CONTROL_PLANE)); CRASH_EVERYWHERE=1 KUBEBUILDER_ASSETS=$$assets go test -count=1 -v -timeout 30m ./test/crash
+test-crash: ## Stop the manager at every point of every story; random histories of money on a real API server
+	assets=$$($(CONTROL_PLANE)); CRASH_EVERYWHERE=1 KUBEBUILDER_ASSETS=$$assets go test -count=1 -v -timeout 30m ./test/crash ./test/money
 
 .PHONY: lint
 lint: ## Run the linters of .golangci.yml

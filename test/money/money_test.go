@@ -63,13 +63,13 @@ func TestNoHistoryMakesMoneyWrong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		live(t, api, now, "client", server)
+		live(t, api, api, now, "client", server)
 	})
 }
 
 // live lets a world live through a random history, and come to rest.
-func live(t *rapid.T, api client.WithWatch, now *testingclock.FakePassiveClock, name string, server *smdp.Server) {
-	w, err := open(context.Background(), api, now, name, server)
+func live(t *rapid.T, api, machine client.WithWatch, now *testingclock.FakePassiveClock, name string, server *smdp.Server) {
+	w, err := open(context.Background(), api, machine, now, name, server)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func (w *world) employ(cache *lag) (*process, error) {
 		return nil, fmt.Errorf("taking the lease: %w", err)
 	}
 	p.Desk = testdesk.Open(testdesk.Options{
-		Cache: cache, Live: p.line.Reader(w.api), Writer: p.line.Writer(w.told), Clock: w.clock, Fence: p.fence,
+		Cache: cache, Live: p.line.Reader(w.machine), Writer: p.line.Writer(w.told), Clock: w.clock, Fence: p.fence,
 		WrapTransport: p.line.Transport, AfterPass: w.passed,
 	})
 	cache.books = p.Orders.Ledger

@@ -33,9 +33,10 @@ var prices = map[string]v1alpha1.Decimal{"small": "0.35", "middle": "4.5", "larg
 
 // world is a client with its wallets and orders, an SM-DP+, and the manager that leads.
 type world struct {
-	ctx   context.Context //nolint:containedctx // a world is one test's
-	api   client.WithWatch
-	told  client.WithWatch
+	ctx context.Context //nolint:containedctx // a world is one test's
+	// api is an administrator's client, machine a manager's; told is machine, overheard by truth.
+	api, machine, told client.WithWatch
+
 	clock *testingclock.FakePassiveClock
 	shop  *testshop.Shop
 	truth *truth
@@ -51,7 +52,7 @@ type world struct {
 }
 
 // open makes a world on an API server. The SM-DP+ may serve many worlds, one after another.
-func open(ctx context.Context, api client.WithWatch, now *testingclock.FakePassiveClock, name string, server *smdp.Server) (*world, error) {
+func open(ctx context.Context, api, machine client.WithWatch, now *testingclock.FakePassiveClock, name string, server *smdp.Server) (*world, error) {
 	if err := errors.Join(server.ClearFaults(), server.SetStock(testshop.Plan, 100)); err != nil {
 		return nil, err
 	}
@@ -78,9 +79,9 @@ func open(ctx context.Context, api client.WithWatch, now *testingclock.FakePassi
 	if err := api.Create(ctx, travel); err != nil {
 		return nil, err
 	}
-	w := &world{ctx: ctx, api: api, clock: now, shop: shop, truth: newTruth()}
-	w.told = w.truth.watch(api)
-	if w.leader, err = w.employ(newLag(api)); err != nil {
+	w := &world{ctx: ctx, api: api, machine: machine, clock: now, shop: shop, truth: newTruth()}
+	w.told = w.truth.watch(machine)
+	if w.leader, err = w.employ(newLag(machine)); err != nil {
 		return nil, err
 	}
 	return w, w.syncAll(w.leader)
