@@ -189,6 +189,9 @@ func (b *book) observed(order *v1alpha1.EsimOrder) {
 	if known != nil && known.stage != reserved {
 		seen.open = seen.open && known.open // an old cache shows it PENDING still
 	}
+	if known == nil || known.stage == reserved {
+		b.references.list(order, b.references.promised(order)) // somebody else may have accepted it
+	}
 	delete(b.uncharged, order.UID)
 	b.remove(order.UID)
 	b.add(order.UID, seen)
@@ -302,14 +305,20 @@ func (b *book) distrust() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.opened = false
+	if b.meanwhile != nil {
+		b.meanwhile.distrusted = true
+	}
 }
 
-// closeAccount drops a wallet's account and tells whether the book is empty.
-func (b *book) closeAccount(wallet types.UID) bool {
+// closeAccount drops a wallet's account, and closes a book that is empty then. The book itself
+// stays the namespace's: who is about to use it must not meet another one.
+func (b *book) closeAccount(wallet types.UID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.accounts, wallet)
-	return len(b.accounts) == 0 && len(b.entries) == 0 && b.references.empty()
+	if len(b.accounts) == 0 && len(b.entries) == 0 && b.references.empty() {
+		b.opened = false
+	}
 }
 
 // notify tells that a wallet's sums changed. The caller holds mu.

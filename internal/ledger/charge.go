@@ -41,16 +41,24 @@ type Reservation struct {
 // is a *Refusal where the order must FAIL, ErrCharged, or one of the API server's.
 func (l *Ledger) Reserve(ctx context.Context, order *v1alpha1.EsimOrder) (*Reservation, error) {
 	b := l.book(order.Namespace)
-	if err := b.use(ctx, l.Live); err != nil {
-		return nil, err
-	}
-	reservation, err := l.reserve(ctx, b, order)
-	if err != nil {
+	for {
+		if err := b.use(ctx, l.Live); err != nil {
+			return nil, err
+		}
+		reservation, err := l.reserve(ctx, b, order)
+		if err == nil {
+			return reservation, nil
+		}
 		b.gate.RUnlock()
-		return nil, err
+		if !errors.Is(err, errStartOver) {
+			return nil, err
+		}
 	}
-	return reservation, nil
 }
+
+// errStartOver says that what a reservation was to be made from holds no more: the book was
+// closed meanwhile, or it is not known any more what others took.
+var errStartOver = errors.New("the book changed while money was set aside")
 
 // reserve asks the cache first. A refusal is for good, and the cache may be old, so what it
 // would refuse is asked of the API server.
@@ -124,6 +132,9 @@ func refused(err error) error {
 func (b *book) setAside(order *v1alpha1.EsimOrder, quote pricing.Quote) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.opened || b.othersMayTake(order.UID) {
+		return errStartOver
+	}
 	_, settled := b.settledOrders[order.UID]
 	if e, ok := b.entries[order.UID]; settled || ok && e.stage != reserved {
 		return ErrCharged
@@ -140,6 +151,16 @@ func (b *book) setAside(order *v1alpha1.EsimOrder, quote pricing.Quote) error {
 	}
 	b.add(order.UID, &entry{order: order.Name, wallet: quote.Wallet.UID, amount: quote.Payable, stage: reserved})
 	return nil
+}
+
+// othersMayTake tells whether a late write may still charge an order other than the one given:
+// its answer was lost after this order's reservation had begun.
+func (b *book) othersMayTake(order types.UID) bool {
+	others := len(b.uncharged)
+	if _, own := b.uncharged[order]; own {
+		others--
+	}
+	return others > 0
 }
 
 // Written ends the reservation by the answer to the status write that carried the charge. Only
@@ -192,9 +213,12 @@ func (b *book) release(order types.UID) {
 	}
 }
 
-// doubt keeps the money set aside for a charge that may have been written.
+// doubt keeps the money set aside for a charge that may have been written. The order is kept by
+// name only: how it stands is not known.
 func (b *book) doubt(order *v1alpha1.EsimOrder) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.uncharged[order.UID] = order
+	b.uncharged[order.UID] = &v1alpha1.EsimOrder{
+		ObjectMeta: metav1.ObjectMeta{Namespace: order.Namespace, Name: order.Name, UID: order.UID},
+	}
 }

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -145,6 +146,21 @@ func (a *acme) charged(l *ledger.Ledger, name string, price v1alpha1.Decimal) *v
 	return order
 }
 
+// written is an order with a charge that another leader wrote: no ledger hears of it.
+func (a *acme) written(name string, wallet *v1alpha1.EsimWallet, amount v1alpha1.Amount, change ...func(*v1alpha1.EsimOrder)) *v1alpha1.EsimOrder {
+	a.t.Helper()
+	order := a.order(name, v1alpha1.Decimal(amount))
+	order.Status.Charge = &v1alpha1.OrderCharge{
+		WalletRef: v1alpha1.WalletReference{Name: wallet.Name}, WalletUID: wallet.UID, Amount: amount, Currency: wallet.Spec.Currency,
+		TransactionID: ledger.DebitID(order.Status.ID), Time: metav1.NewTime(a.clock.Now()),
+	}
+	for _, c := range change {
+		c(order)
+	}
+	a.must(a.api.Status().Update(a.t.Context(), order))
+	return order
+}
+
 // end writes an order's last phase, with a refund where it is not DELIVERED.
 func (a *acme) end(order *v1alpha1.EsimOrder, phase v1alpha1.OrderPhase) *v1alpha1.EsimOrder {
 	a.t.Helper()
@@ -201,4 +217,26 @@ func onList(api client.WithWatch, list func(ctx context.Context, send func() err
 			return list(ctx, func() error { return c.List(ctx, l, opts...) }, l)
 		},
 	})
+}
+
+// failingGet has each Get fail.
+func failingGet(api client.WithWatch, err error) client.WithWatch {
+	return interceptor.NewClient(api, interceptor.Funcs{
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return err
+		},
+	})
+}
+
+// named is an order to be looked up.
+func (a *acme) named(name string) *v1alpha1.EsimOrder {
+	return &v1alpha1.EsimOrder{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name}}
+}
+
+// number reads an amount, for comparison only.
+func (a *acme) number(text string) float64 {
+	a.t.Helper()
+	number, err := strconv.ParseFloat(text, 64)
+	a.must(err)
+	return number
 }

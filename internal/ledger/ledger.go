@@ -62,13 +62,17 @@ func (l *Ledger) book(namespace string) *book {
 
 // Claim gives the order's clientReference to it, or returns the name of the order that has it
 // already: one that was accepted, else the one that was created first. A reference is free
-// again when the order that had it is gone.
+// again when the order that had it is gone. Who might still accept another order with it, by a
+// late write, is kept from it first, as before a charge.
 func (l *Ledger) Claim(ctx context.Context, order *v1alpha1.EsimOrder) (holder string, err error) {
 	b := l.book(order.Namespace)
 	if err := b.use(ctx, l.Live); err != nil {
 		return "", err
 	}
 	defer b.gate.RUnlock()
+	if err := l.takeOver(ctx, b, order.UID); err != nil {
+		return "", err
+	}
 	return b.claim(order), nil
 }
 
@@ -111,10 +115,5 @@ func (l *Ledger) Distrust(namespace string) { l.book(namespace).distrust() }
 
 // WalletGone forgets the account of a wallet that does not exist any more.
 func (l *Ledger) WalletGone(namespace string, wallet types.UID) {
-	if !l.book(namespace).closeAccount(wallet) {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.books, namespace)
+	l.book(namespace).closeAccount(wallet)
 }

@@ -21,7 +21,9 @@ type meanwhile struct {
 	leftOrders map[types.UID]bool
 	// settledOrders were settled by this process; the cache may still show them.
 	settledOrders map[types.UID]struct{}
-	told          []tale
+	// distrusted: what was listed may be wrong already.
+	distrusted bool
+	told       []tale
 }
 
 // tale is what was told of one order, or of several where order is empty.

@@ -10,8 +10,10 @@ import (
 type references map[string]referenceHolder
 
 type referenceHolder struct {
-	uid      types.UID
-	name     string
+	uid  types.UID
+	name string
+	// promised: this process gave the order the reference, and the order goes on by that.
+	promised bool
 	accepted bool
 	created  int64
 }
@@ -23,10 +25,13 @@ func holderOf(order *v1alpha1.EsimOrder) referenceHolder {
 	}
 }
 
-// before tells who of two orders has the reference: one that was accepted, else the one that
-// was created first; of two that were created in one second, the one whose UID sorts first.
+// before tells who of two orders has the reference: one that has this process' word, else one
+// that was accepted, else the one that was created first; of two that were created in one
+// second, the one whose UID sorts first.
 func (h referenceHolder) before(other referenceHolder) bool {
 	switch {
+	case h.promised != other.promised:
+		return h.promised
 	case h.accepted != other.accepted:
 		return h.accepted
 	case h.created != other.created:
@@ -36,15 +41,22 @@ func (h referenceHolder) before(other referenceHolder) bool {
 	}
 }
 
-// list takes in an order of the list that a book is opened from.
-func (r references) list(order *v1alpha1.EsimOrder) {
+// list takes in an order that was read, and whether it has this process' word.
+func (r references) list(order *v1alpha1.EsimOrder, promised bool) {
 	if order.Spec.ClientReference == "" || isDuplicate(order) {
 		return
 	}
 	holder := holderOf(order)
+	holder.promised = promised
 	if known, taken := r[order.Spec.ClientReference]; !taken || holder.before(known) {
 		r[order.Spec.ClientReference] = holder
 	}
+}
+
+// promised tells whether this process gave the order its reference.
+func (r references) promised(order *v1alpha1.EsimOrder) bool {
+	holder := r[order.Spec.ClientReference]
+	return holder.uid == order.UID && holder.promised
 }
 
 // isDuplicate tells whether an order has failed for its clientReference: it keeps nobody else
@@ -68,6 +80,8 @@ func (b *book) claim(order *v1alpha1.EsimOrder) string {
 	if known, taken := b.references[order.Spec.ClientReference]; taken && known.uid != order.UID {
 		return known.name
 	}
-	b.references[order.Spec.ClientReference] = holderOf(order)
+	holder := holderOf(order)
+	holder.promised = true
+	b.references[order.Spec.ClientReference] = holder
 	return ""
 }

@@ -108,10 +108,9 @@ func (b *book) fill(orders []v1alpha1.EsimOrder, wallets []v1alpha1.EsimWallet) 
 	defer b.mu.Unlock()
 	meanwhile := b.meanwhile
 	b.meanwhile = nil
-	claimed := b.references
 	b.accounts, b.entries = map[types.UID]*account{}, map[types.UID]*entry{}
 	b.settledOrders, b.uncharged = settlingNow(wallets), map[types.UID]*v1alpha1.EsimOrder{}
-	b.references = references{}
+	taken := references{}
 	maps.Copy(b.settledOrders, meanwhile.settledOrders)
 	maps.DeleteFunc(b.settledOrders, func(order types.UID, _ struct{}) bool { return meanwhile.leftOrders[order] })
 	for i := range wallets {
@@ -125,10 +124,7 @@ func (b *book) fill(orders []v1alpha1.EsimOrder, wallets []v1alpha1.EsimWallet) 
 		if gone {
 			continue
 		}
-		b.references.list(order)
-		if known, taken := claimed[order.Spec.ClientReference]; taken && known.uid == order.UID && !isDuplicate(order) {
-			b.references[order.Spec.ClientReference] = known // promised already
-		}
+		taken.list(order, b.references.promised(order))
 		_, settled := b.settledOrders[order.UID]
 		switch {
 		case order.Status.Charge == nil && !order.Terminal():
@@ -142,9 +138,11 @@ func (b *book) fill(orders []v1alpha1.EsimOrder, wallets []v1alpha1.EsimWallet) 
 			b.add(order.UID, e)
 		}
 	}
+	b.references = taken
 	b.opened = true
 	b.version++
 	meanwhile.replay(b)
+	b.opened = b.opened && !meanwhile.distrusted
 	for wallet := range b.accounts {
 		b.notify(wallet)
 	}
@@ -175,14 +173,16 @@ func (l *Ledger) take(ctx context.Context, b *book, order *v1alpha1.EsimOrder) e
 	uid := order.UID
 	for {
 		before := b.entry(uid)
-		order.Status.TakenOverTime = &metav1.MicroTime{Time: l.Clock.Now()}
-		err := l.Writer.Status().Update(ctx, order)
-		if err == nil {
-			b.taken(uid, before)
-			return nil
-		}
-		if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("taking over EsimOrder %s/%s: %w", order.Namespace, order.Name, err)
+		if order.ResourceVersion != "" { // else it is known by name only
+			order.Status.TakenOverTime = &metav1.MicroTime{Time: l.Clock.Now()}
+			err := l.Writer.Status().Update(ctx, order)
+			if err == nil {
+				b.taken(uid, before)
+				return nil
+			}
+			if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+				return fmt.Errorf("taking over EsimOrder %s/%s: %w", order.Namespace, order.Name, err)
+			}
 		}
 		now, err := l.find(ctx, order)
 		switch {
