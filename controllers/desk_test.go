@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -82,4 +84,14 @@ func (d *desk) look() *v1alpha1.EsimOrder {
 		d.t.Fatal(err)
 	}
 	return order
+}
+
+// foreignSecret stands where the order's Secret would go, and is not ours.
+func (d *desk) foreignSecret() *corev1.Secret {
+	d.t.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: d.shop.Name, Name: v1alpha1.ActivationSecretName("order")}}
+	if err := d.api.Create(d.t.Context(), secret); err != nil {
+		d.t.Fatal(err)
+	}
+	return secret
 }
