@@ -254,6 +254,7 @@ func setEnded(p *pass, phase v1alpha1.OrderPhase, reason, message string) {
 	} else {
 		p.set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, reasonAccepted, "")
 	}
+	p.order.Status.Activation = nil
 	if provisioning := p.provisioning(); provisioning != nil {
 		provisioning.ICCID, provisioning.NextAttemptTime = "", nil
 	}

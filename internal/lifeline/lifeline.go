@@ -26,11 +26,11 @@ var ErrLost = errors.New("the answer was lost")
 type Moment string
 
 const (
-	// Before: the point is not executed.
+	// Before a point: it is not executed.
 	Before Moment = "before"
-	// After: the point is executed, and its answer never arrives.
+	// After a point: it is executed, and its answer never arrives.
 	After Moment = "after"
-	// Lost: the point is executed, its answer never arrives, and the manager lives on.
+	// Lost is the answer, after a point was executed; the manager lives on.
 	Lost Moment = "lost"
 )
 

@@ -45,9 +45,7 @@ func NewAPI(now clock.PassiveClock) (client.WithWatch, error) {
 		builder = builder.WithIndex(&v1alpha1.EsimOrder{}, index.Field, index.Extract)
 	}
 	// What the API server selects by itself.
-	builder = builder.WithIndex(&v1alpha1.EsimOrder{}, "status.phase", func(o client.Object) []string {
-		return []string{string(o.(*v1alpha1.EsimOrder).Status.Phase)} //nolint:forcetypeassert // it indexes nothing else
-	})
+	builder = builder.WithIndex(&v1alpha1.EsimOrder{}, "status.phase", byPhase)
 	return interceptor.NewClient(builder.Build(), interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			complete(o, created.Add(1), now)
@@ -60,6 +58,13 @@ func NewAPI(now clock.PassiveClock) (client.WithWatch, error) {
 			return c.Delete(ctx, o, opts...)
 		},
 	}), nil
+}
+
+func byPhase(o client.Object) []string {
+	if order, ok := o.(*v1alpha1.EsimOrder); ok {
+		return []string{string(order.Status.Phase)}
+	}
+	return nil
 }
 
 // created numbers all objects of all API servers of this process, so that no two have one UID.

@@ -35,18 +35,13 @@ func CheckOrder(order *v1alpha1.EsimOrder) error {
 		complain(true, "unknown phase %q", order.Status.Phase)
 	}
 	terminal := order.Terminal()
-	undoing := order.Status.Phase == v1alpha1.PhaseDelivered && order.Status.Provisioning != nil && order.Status.Provisioning.Closing != ""
-	complain(terminal && !undoing && is(v1alpha1.ConditionOutcomeUnknown), "terminal although the outcome is unknown")
+	complain(terminal && !undoing(order) && is(v1alpha1.ConditionOutcomeUnknown), "terminal although the outcome is unknown")
 	complain(terminal && is(v1alpha1.ConditionSecretNotWritable), "terminal although the Secret cannot be written")
 	complain(is(v1alpha1.ConditionProvisioned) != (order.Status.Phase == v1alpha1.PhaseDelivered), "Provisioned does not match the phase")
 	complain(is(v1alpha1.ConditionAccepted) != (order.Status.Plan != nil), "Accepted does not match the plan's snapshot")
 	observed := order.Status.ObservedGeneration
 	complain(observed < 1 || observed > order.Generation, "observedGeneration is %d of %d", observed, order.Generation)
-	if p := order.Status.Provisioning; p != nil {
-		complain(p.Attempt < 1 || !strings.HasSuffix(p.RequestID, fmt.Sprintf("-%d", p.Attempt)), "request ID %q is not attempt %d's", p.RequestID, p.Attempt)
-		complain(terminal && !undoing && (p.ICCID != "" || p.NextAttemptTime != nil), "terminal with an attempt under way")
-		complain(order.Status.ID == 0, "provisioning without an id")
-	}
+	wrong = append(wrong, checkProvisioning(order)...)
 	wrong = append(wrong, checkCharge(order)...)
 	if e := order.Status.Esim; e != nil {
 		complain(!strings.HasSuffix(e.ActivationCode, "$********"), "the activation code in the status is not masked")
@@ -55,6 +50,29 @@ func CheckOrder(order *v1alpha1.EsimOrder) error {
 		return nil
 	}
 	return fmt.Errorf("EsimOrder %s/%s: %w", order.Namespace, order.Name, errors.Join(wrong...))
+}
+
+// undoing tells whether a DELIVERED order is being taken back.
+func undoing(order *v1alpha1.EsimOrder) bool {
+	return order.Status.Phase == v1alpha1.PhaseDelivered && order.Status.Provisioning != nil && order.Status.Provisioning.Closing != ""
+}
+
+// checkProvisioning returns what contradicts itself in how an order is bought.
+func checkProvisioning(order *v1alpha1.EsimOrder) (wrong []error) {
+	p := order.Status.Provisioning
+	if p == nil {
+		return nil
+	}
+	if p.Attempt < 1 || !strings.HasSuffix(p.RequestID, fmt.Sprintf("-%d", p.Attempt)) {
+		wrong = append(wrong, fmt.Errorf("request ID %q is not attempt %d's", p.RequestID, p.Attempt))
+	}
+	if order.Terminal() && !undoing(order) && (p.ICCID != "" || p.NextAttemptTime != nil) {
+		wrong = append(wrong, errors.New("terminal with an attempt under way"))
+	}
+	if order.Status.ID == 0 {
+		wrong = append(wrong, errors.New("provisioning without an id"))
+	}
+	return wrong
 }
 
 // checkCharge returns what contradicts itself in an order's money.

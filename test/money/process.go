@@ -53,7 +53,10 @@ func (w *world) employ(cache *lag) (*process, error) {
 	if err := w.api.Get(w.ctx, types.NamespacedName{Name: w.shop.Name}, &operator); err != nil {
 		return nil, fmt.Errorf("reading the operator: %w", err)
 	}
-	return p, p.Connect(&operator, w.shop.Credentials())
+	if err := p.Connect(&operator, w.shop.Credentials()); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // dismiss ends a process' connections.

@@ -84,7 +84,10 @@ func open(ctx context.Context, api, machine client.WithWatch, now *testingclock.
 	if w.leader, err = w.employ(newLag(machine)); err != nil {
 		return nil, err
 	}
-	return w, w.syncAll(w.leader)
+	if err := w.syncAll(w.leader); err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 func (w *world) close() {
