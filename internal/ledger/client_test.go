@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -147,18 +148,22 @@ func (a *acme) charged(l *ledger.Ledger, name string, price v1alpha1.Decimal) *v
 }
 
 // written is an order with a charge that another leader wrote: no ledger hears of it.
-func (a *acme) written(name string, wallet *v1alpha1.EsimWallet, amount v1alpha1.Amount, change ...func(*v1alpha1.EsimOrder)) *v1alpha1.EsimOrder {
+func (a *acme) written(name string, wallet *v1alpha1.EsimWallet, amount v1alpha1.Amount) *v1alpha1.EsimOrder {
 	a.t.Helper()
 	order := a.order(name, v1alpha1.Decimal(amount))
+	a.chargedBy(order, wallet)
+	return order
+}
+
+// chargedBy writes a charge as another leader does.
+func (a *acme) chargedBy(order *v1alpha1.EsimOrder, wallet *v1alpha1.EsimWallet) {
+	a.t.Helper()
 	order.Status.Charge = &v1alpha1.OrderCharge{
-		WalletRef: v1alpha1.WalletReference{Name: wallet.Name}, WalletUID: wallet.UID, Amount: amount, Currency: wallet.Spec.Currency,
+		WalletRef: v1alpha1.WalletReference{Name: wallet.Name}, WalletUID: wallet.UID,
+		Amount: v1alpha1.Amount(order.Spec.Amount), Currency: wallet.Spec.Currency,
 		TransactionID: ledger.DebitID(order.Status.ID), Time: metav1.NewTime(a.clock.Now()),
 	}
-	for _, c := range change {
-		c(order)
-	}
 	a.must(a.api.Status().Update(a.t.Context(), order))
-	return order
 }
 
 // end writes an order's last phase, with a refund where it is not DELIVERED.
@@ -216,6 +221,17 @@ func onList(api client.WithWatch, list func(ctx context.Context, send func() err
 		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
 			return list(ctx, func() error { return c.List(ctx, l, opts...) }, l)
 		},
+	})
+}
+
+// listWithout lists all orders but the one of a name.
+func listWithout(api client.WithWatch, but string) client.WithWatch {
+	return onList(api, func(_ context.Context, send func() error, list client.ObjectList) error {
+		err := send()
+		if orders, ok := list.(*v1alpha1.EsimOrderList); ok {
+			orders.Items = slices.DeleteFunc(orders.Items, func(o v1alpha1.EsimOrder) bool { return o.Name == but })
+		}
+		return err
 	})
 }
 
