@@ -3,6 +3,8 @@ package controllers_test
 import (
 	"testing"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/es2plus"
 	"github.com/telcodev/esim-operator/internal/smdp"
@@ -85,18 +87,36 @@ func TestAnOrderThatNobodyCanTellAboutIsNotRefunded(t *testing.T) {
 	})
 }
 
-func TestARefusedJournalIsNotAnsweredTheSameProfileAgain(t *testing.T) {
-	d := atDesk(t, testshop.Options{}, nil)
+func TestAProfileThatWasGivenBackAndSoldToAnotherIsNotAnsweredAgain(t *testing.T) {
+	d := atDesk(t, testshop.Options{Stock: 1}, nil)
 	d.connect()
 	d.shop.SMDP.SetBehaviour(smdp.Behaviour{ReplayCalls: true})
 	foreign := d.foreignSecret()
 	d.order()
 	d.until("PENDING SecretNotWritable")
+
+	if _, err := d.shop.Order(t.Context(), "another"); err != nil {
+		t.Fatal(err)
+	}
+	key := types.NamespacedName{Namespace: d.shop.Name, Name: "another"}
+	if _, err := d.Work(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	another, err := d.shop.Find(t.Context(), "another")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := summary(another); got != "DELIVERED Delivered" {
+		t.Fatal(got)
+	}
+
+	if err := d.shop.SMDP.SetStock(testshop.Plan, 1); err != nil {
+		t.Fatal(err)
+	}
 	if err := d.api.Delete(t.Context(), foreign); err != nil {
 		t.Fatal(err)
 	}
-	d.until("DELIVERED Delivered")
-	if got := d.shop.Bought() + d.shop.Stranded(); got != 1 {
-		t.Errorf("%d profiles for one order", got)
+	if order := d.until("DELIVERED Delivered"); order.Status.Esim.ICCID == another.Status.Esim.ICCID {
+		t.Error("two orders were delivered one profile")
 	}
 }
