@@ -134,17 +134,9 @@ func TestSettlingAnOrderChangesNoBalance(t *testing.T) {
 			books.Observe(order)
 			before, err := books.Totals(t.Context(), wallet)
 			a.must(err)
-			for _, want := range []int{2, 1} {
-				got, err := books.Charges(t.Context(), wallet)
-				a.must(err)
-				if got != want {
-					t.Errorf("%d orders count against the wallet, want %d", got, want)
-				}
-				if want == 1 {
-					break
-				}
-				a.must(books.Settled(a.settle(order)))
-			}
+			a.counting(books, wallet, 2)
+			a.must(books.Settled(a.settle(order)))
+			a.counting(books, wallet, 1)
 			books.Observe(order) // the cache shows it still
 			after, err := books.Totals(t.Context(), wallet)
 			a.must(err)
@@ -156,6 +148,16 @@ func TestSettlingAnOrderChangesNoBalance(t *testing.T) {
 				t.Errorf("once it is gone the balance is %s, want %s", got, a.balance("main"))
 			}
 		})
+	}
+}
+
+// counting checks how many orders count against a wallet.
+func (a *acme) counting(books *ledger.Ledger, wallet *v1alpha1.EsimWallet, want int) {
+	a.t.Helper()
+	got, err := books.Charges(a.t.Context(), wallet)
+	a.must(err)
+	if got != want {
+		a.t.Errorf("%d orders count against the wallet, want %d", got, want)
 	}
 }
 

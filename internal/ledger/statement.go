@@ -106,7 +106,7 @@ func walletLines(wallet *v1alpha1.EsimWallet) ([]Transaction, error) {
 	if orders := wallet.Status.Settled.Orders; orders > 0 {
 		lines = append(lines, line(Transaction{
 			Amount:  a.settledRefunded.Sub(a.settledDebited),
-			Remarks: fmt.Sprintf("Carried forward: %d orders that are gone", orders), Time: wallet.CreationTimestamp.Time,
+			Remarks: fmt.Sprintf("Carried forward from orders that are gone: %d", orders), Time: wallet.CreationTimestamp.Time,
 		}))
 	}
 	return lines, nil
