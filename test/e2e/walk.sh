@@ -43,6 +43,9 @@ alive() { local pid; for pid in "$@"; do kill -0 "$pid" 2>/dev/null && return 0;
 phase() { kubectl -n acme get esimorder "$1" -o jsonpath='{.status.phase}'; }
 is() { [ "$(phase "$1")" = "$2" ]; }
 released() { curl -fsS "$SMDP_CONTROL/summary" | grep -A8 '"profiles"' | sed -n 's/.*"Released": *\([0-9]*\).*/\1/p' | head -n 1; }
+balance() { kubectl -n acme get esimwallet main -o jsonpath='{.status.balance}'; }
+has() { [ "$(balance)" = "$1" ]; }
+charges() { kubectl -n acme get esimorders -o jsonpath='{range .items[*]}{.status.charge.amount}{"\n"}{end}' | awk '{s += $1} END {print s}'; }
 order() { # NAME VARIANT
   printf '{"apiVersion":"esim.telco.dev/v1alpha1","kind":"EsimOrder","metadata":{"name":"%s","namespace":"acme"},"spec":{"productRef":{"name":"japan"},"variant":"%s"}}' "$1" "$2" | kubectl apply -f - >/dev/null
 }
@@ -105,9 +108,22 @@ order after-outage 1gb-7d
 until_true 60 'the restarted simulator sells nothing' is after-outage DELIVERED
 ok 'so is the simulator, with its profiles'
 
+paid=$(charges)
+[ "$paid" -gt 0 ] || fail 'orders were delivered, and none was charged'
+until_true 10 "the wallet does not show that $paid was paid: $(balance)" has $((10000 - paid))
+ok "the wallet has what was paid in, less what $(kubectl -n acme get esimorders -o name | wc -l) orders cost"
+
 kubectl -n acme delete esimorder trip-to-tokyo --timeout=30s >/dev/null
 kubectl -n acme get secret trip-to-tokyo-activation >/dev/null 2>&1 && fail 'the Secret of a deleted order is still there'
 ok 'deleting an order removes its Secret'
+has $((10000 - paid)) || fail "deleting an order changed the balance to $(balance)"
+ok 'and leaves the balance as it was'
+
+kubectl -n acme patch esimorder lost-answer --type merge -p '{"spec": {"cancel": true}}' >/dev/null
+until_true 30 'a delivered order was not cancelled' is lost-answer CANCELLED
+until_true 10 "a cancelled order was not refunded: $(balance)" has $((10000 - paid + 650))
+kubectl -n acme get secret lost-answer-activation >/dev/null 2>&1 && fail 'the Secret of a cancelled order is still there'
+ok 'cancelling an order that no device has gives the money back'
 
 if make --no-print-directory run >"$folder/second.log" 2>&1; then fail 'a second make run was let in'; fi
 ok 'a second make run is refused'
@@ -126,7 +142,7 @@ make --no-print-directory run >"$folder/make-run.log" 2>&1 &
 supervisor=$!
 until_true 300 'make run is not ready a second time' test -e "$RUN_DIR/ready"
 is after-outage DELIVERED || fail 'an order is gone after a restart'
-[ "$(released)" = 4 ] || fail "four orders were delivered, and after a restart $(released) profiles are Released"
+[ "$(released)" = 3 ] || fail "four orders were delivered, one of them cancelled, and after a restart $(released) profiles are Released"
 ok 'orders and profiles last over a restart'
 kill -TERM "$supervisor"
 wait "$supervisor" || true
