@@ -28,10 +28,7 @@ func controllersRole(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := mgr.Start(ctx); err != nil {
-		return fmt.Errorf("running the controllers: %w", err)
-	}
-	return nil
+	return manager.Run(ctx, mgr)
 }
 
 // identity is the manager's: the named kubeconfig's, else what KUBECONFIG or the Pod gives.

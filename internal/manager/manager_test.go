@@ -64,7 +64,7 @@ func start(config manager.Config) (stop func()) {
 	mgr, err := manager.New(ctx, identity, config, manager.Options{SkipNameValidation: true})
 	Expect(err).NotTo(HaveOccurred())
 	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx); close(ended) }()
+	go func() { ended <- manager.Run(ctx, mgr); close(ended) }()
 	stop = func() {
 		cancel()
 		Eventually(ended).WithTimeout(time.Minute).Should(Or(Receive(BeNil()), BeClosed()))
