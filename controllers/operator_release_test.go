@@ -5,10 +5,13 @@ import (
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/controllers"
@@ -86,5 +89,43 @@ func TestADeletedOperatorTakesNoOrderInWhileItGoes(t *testing.T) {
 	}
 	if calls := len(d.shop.SMDP.Ledger()); calls != 0 {
 		t.Errorf("%d calls were made", calls)
+	}
+}
+
+func TestADeletedOperatorThatChangedMeanwhileIsLookedAtAgain(t *testing.T) {
+	d := atDesk(t, testshop.Options{}, nil)
+	conflicts := 1
+	writer := interceptor.NewClient(d.api, interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			if !o.GetDeletionTimestamp().IsZero() && conflicts > 0 {
+				conflicts--
+				return apierrors.NewConflict(schema.GroupResource{Resource: "esimoperators"}, o.GetName(), nil)
+			}
+			return c.Patch(ctx, o, patch, opts...)
+		},
+	})
+	reconciler := &controllers.OperatorReconciler{
+		Client: d.api, Live: d.api, Writer: writer, Connections: d.Pool, NewDriver: controllers.NewDrivers(nil, nil),
+		Recorder: events.NewFakeRecorder(10), Clock: d.clock, Jitter: func() float64 { return 0 }, Namespace: "esim-system",
+	}
+	key := types.NamespacedName{Name: d.shop.Name}
+	work := func() ctrl.Result {
+		t.Helper()
+		result, err := reconciler.Reconcile(t.Context(), ctrl.Request{NamespacedName: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result
+	}
+	work()
+	if err := d.api.Delete(t.Context(), &v1alpha1.EsimOperator{ObjectMeta: metav1.ObjectMeta{Name: d.shop.Name}}); err != nil {
+		t.Fatal(err)
+	}
+	if result := work(); result.RequeueAfter <= 0 {
+		t.Fatal("nobody looks again")
+	}
+	work()
+	if err := d.api.Get(t.Context(), key, &v1alpha1.EsimOperator{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the operator is still there: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/es2plus"
@@ -132,5 +133,22 @@ func TestAnAcceptedOrderOutlivesItsProduct(t *testing.T) {
 	}
 	if got := summary(d.look()); got != "DELIVERED Delivered" {
 		t.Error(got)
+	}
+}
+
+func TestARetryYieldsToNewOrders(t *testing.T) {
+	d := atDesk(t, testshop.Options{}, nil)
+	d.connect()
+	if err := d.shop.SMDP.SetStock(testshop.Plan, 0); err != nil {
+		t.Fatal(err)
+	}
+	d.order()
+	result, err := d.Orders.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: d.shop.Name, Name: "order"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The queue takes a new order with priority 0.
+	if result.Priority == nil || *result.Priority >= 0 || result.RequeueAfter <= 0 {
+		t.Errorf("the retry comes after %s with priority %v", result.RequeueAfter, result.Priority)
 	}
 }
