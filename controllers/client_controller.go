@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
-	"github.com/telcodev/esim-operator/internal/ledger"
+	"github.com/telcodev/esim-operator/internal/ids"
 )
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimclients,verbs=get;list;watch
@@ -67,7 +67,7 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		return ctrl.Result{}, nil
 	}
 	updated := terms.DeepCopy()
-	updated.Status.ID, updated.Status.ObservedGeneration = ledger.ClientID(terms.Namespace), terms.Generation
+	updated.Status.ID, updated.Status.ObservedGeneration = ids.Client(terms.Namespace), terms.Generation
 	ready := clientReady(&terms)
 	ready.ObservedGeneration, ready.LastTransitionTime = terms.Generation, metav1.NewTime(r.Clock.Now())
 	meta.SetStatusCondition((*[]metav1.Condition)(&updated.Status.Conditions), ready)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/ledger"
 )
 
@@ -50,7 +51,7 @@ func (p *pass) refund(reason string) bool {
 		return false
 	}
 	charge.Refund = &v1alpha1.OrderRefund{
-		TransactionID: ledger.RefundID(p.order.Status.ID), Time: p.time(), Reason: cut(reason),
+		TransactionID: ids.Refund(p.order.Status.ID), Time: p.time(), Reason: cut(reason),
 	}
 	return true
 }

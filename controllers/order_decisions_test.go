@@ -7,11 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
-	"github.com/telcodev/esim-operator/internal/ledger"
 	"github.com/telcodev/esim-operator/internal/operators"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
 )
@@ -171,28 +169,6 @@ func TestExhausted(t *testing.T) {
 			t.Errorf("%s: %t", tc.name, got)
 		}
 	}
-}
-
-func TestOrderID(t *testing.T) {
-	for name, want := range map[string]int64{
-		"o-930248119": 930248119, "o-1": 1, "o-2147483647": 2147483647,
-	} {
-		if got := orderID(name, "any"); got != want {
-			t.Errorf("%s: %d, want %d", name, got, want)
-		}
-	}
-	for _, name := range []string{"o-2147483648", "o-0", "o--1", "o-01", "o-", "o-1x", "trip-to-tokyo", "o-+1", "o-99999999999999999999"} {
-		if got := orderID(name, "any"); got < 1<<31 {
-			t.Errorf("%s: %d could be another order's", name, got)
-		}
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		uid := rapid.String().Draw(t, "uid")
-		got := orderID("any", types.UID(uid))
-		if got < 1<<31 || ledger.RefundID(got) > 1<<53 || got != orderID("other", types.UID(uid)) {
-			t.Fatalf("id %d of UID %q is not exact in JSON, or not the UID's", got, uid)
-		}
-	})
 }
 
 func TestChoosePlan(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/operators"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
 )
@@ -125,7 +126,7 @@ func (r *OrderReconciler) intend(ctx context.Context, p *pass) (*decision, error
 	if !operator.DeletionTimestamp.IsZero() {
 		return &decision{reason: reasonOperatorUnavailable, message: "EsimOperator " + operator.Name + " is being deleted", after: r.Pace.Waiting.Duration}, nil
 	}
-	p.order.Status.ID = orderID(p.order.Name, p.order.UID)
+	p.order.Status.ID = ids.Order(p.order.Name, p.order.UID)
 	reservation, decided, err := r.reserve(ctx, p)
 	if decided != nil || err != nil {
 		return decided, err

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
-	"github.com/telcodev/esim-operator/internal/ledger"
+	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/testshop"
 )
 
@@ -61,7 +61,7 @@ var _ = Describe("A wallet's status", func() {
 		Eventually(balance(ctx, shop)).WithTimeout(time.Second).Should(Equal(v1alpha1.Amount("5.5")))
 		wallet, err := shop.Wallet(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(wallet.Status.ID).To(Equal(ledger.WalletID(wallet.UID)))
+		Expect(wallet.Status.ID).To(Equal(ids.Wallet(wallet.UID)))
 		Expect(wallet.Status.ObservedGeneration).To(Equal(wallet.Generation))
 		Expect(wallet.Status.Deposited).To(Equal(v1alpha1.Amount("10")))
 		Expect(wallet.Status.Debited).To(Equal(v1alpha1.Amount("4.5")))
@@ -201,7 +201,7 @@ var _ = Describe("A client", func() {
 		Eventually(func(g Gomega) {
 			var terms v1alpha1.EsimClient
 			g.Expect(k8s.Get(ctx, key, &terms)).To(Succeed())
-			g.Expect(terms.Status.ID).To(Equal(ledger.ClientID(shop.Name)))
+			g.Expect(terms.Status.ID).To(Equal(ids.Client(shop.Name)))
 			g.Expect(terms.Status.ObservedGeneration).To(Equal(terms.Generation))
 			ready := meta.FindStatusCondition(terms.Status.Conditions, v1alpha1.ConditionReady)
 			g.Expect(ready).NotTo(BeNil())

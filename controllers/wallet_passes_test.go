@@ -13,7 +13,7 @@ import (
 	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
-	"github.com/telcodev/esim-operator/internal/ledger"
+	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/testdesk"
 )
 
@@ -284,7 +284,7 @@ func TestAWalletSaysWhatItHas(t *testing.T) {
 			tl.versions = append(tl.versions, tl.wallet())
 			p.rest()
 			wallet = tl.wallet()
-			if tc.want.ID = ledger.WalletID(wallet.UID); tc.ready == "" {
+			if tc.want.ID = ids.Wallet(wallet.UID); tc.ready == "" {
 				t.Fatal("the case names no reason")
 			}
 			got := wallet.Status

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
-	"github.com/telcodev/esim-operator/internal/ledger"
+	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/money"
 	"github.com/telcodev/esim-operator/internal/pricing"
 )
@@ -23,7 +23,7 @@ const lowFundsPercent = "10"
 func (r *WalletReconciler) statusOf(ctx context.Context, wallet *v1alpha1.EsimWallet, change settlement) (*v1alpha1.EsimWalletStatus, error) {
 	updated := wallet.DeepCopy()
 	status := &updated.Status
-	status.ObservedGeneration, status.ID = wallet.Generation, ledger.WalletID(wallet.UID)
+	status.ObservedGeneration, status.ID = wallet.Generation, ids.Wallet(wallet.UID)
 	if err := change.apply(status); err != nil {
 		return nil, fmt.Errorf("the settled totals of EsimWallet %s/%s: %w", wallet.Namespace, wallet.Name, err)
 	}

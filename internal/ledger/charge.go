@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/pricing"
 )
 
@@ -102,7 +103,7 @@ func (l *Ledger) reserveFrom(ctx context.Context, reader client.Reader, b *book,
 	charge := &v1alpha1.OrderCharge{
 		WalletRef: v1alpha1.WalletReference{Name: quote.Wallet.Name}, WalletUID: quote.Wallet.UID,
 		Amount: v1alpha1.Amount(quote.Payable.String()), Currency: quote.Wallet.Spec.Currency,
-		TransactionID: DebitID(order.Status.ID), Time: metav1.NewTime(l.Clock.Now()),
+		TransactionID: ids.Debit(order.Status.ID), Time: metav1.NewTime(l.Clock.Now()),
 	}
 	if quote.DiscountPercent.Sign() > 0 {
 		charge.DiscountPercent = v1alpha1.Percent(quote.DiscountPercent.String())

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/ledger"
 )
 
@@ -172,7 +173,7 @@ func TestACharge(t *testing.T) {
 			a.must(err)
 			defer reservation.Unused()
 			tc.want.WalletUID = a.walletNow(tc.want.WalletRef.Name).UID
-			tc.want.TransactionID, tc.want.Time = ledger.DebitID(order.Status.ID), metav1.NewTime(a.clock.Now())
+			tc.want.TransactionID, tc.want.Time = ids.Debit(order.Status.ID), metav1.NewTime(a.clock.Now())
 			if diff := cmp.Diff(&tc.want, reservation.Charge); diff != "" {
 				t.Errorf("charge (-want +got):\n%s", diff)
 			}

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/ledger"
 	"github.com/telcodev/esim-operator/internal/testdesk"
 )
@@ -161,7 +162,7 @@ func (a *acme) chargedBy(order *v1alpha1.EsimOrder, wallet *v1alpha1.EsimWallet)
 	order.Status.Charge = &v1alpha1.OrderCharge{
 		WalletRef: v1alpha1.WalletReference{Name: wallet.Name}, WalletUID: wallet.UID,
 		Amount: v1alpha1.Amount(order.Spec.Amount), Currency: wallet.Spec.Currency,
-		TransactionID: ledger.DebitID(order.Status.ID), Time: metav1.NewTime(a.clock.Now()),
+		TransactionID: ids.Debit(order.Status.ID), Time: metav1.NewTime(a.clock.Now()),
 	}
 	a.must(a.api.Status().Update(a.t.Context(), order))
 }
@@ -173,7 +174,7 @@ func (a *acme) end(order *v1alpha1.EsimOrder, phase v1alpha1.OrderPhase) *v1alph
 	order.Status.Phase = phase
 	if phase != v1alpha1.PhaseDelivered && order.Status.Charge != nil {
 		order.Status.Charge.Refund = &v1alpha1.OrderRefund{
-			TransactionID: ledger.RefundID(order.Status.ID), Time: metav1.NewTime(a.clock.Now()), Reason: "the order was cancelled",
+			TransactionID: ids.Refund(order.Status.ID), Time: metav1.NewTime(a.clock.Now()), Reason: "the order was cancelled",
 		}
 	}
 	a.must(a.api.Status().Update(a.t.Context(), order))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/money"
 )
 
@@ -95,7 +96,7 @@ func walletLines(wallet *v1alpha1.EsimWallet) ([]Transaction, error) {
 			return nil, fmt.Errorf("the deposit %q of wallet %s: %w", deposit.Reference, wallet.Name, err)
 		}
 		lines = append(lines, line(Transaction{
-			ID: DepositID(wallet.UID, deposit.Reference), Amount: amount,
+			ID: ids.Deposit(wallet.UID, deposit.Reference), Amount: amount,
 			Remarks: "Deposit " + deposit.Reference, Time: wallet.CreationTimestamp.Time,
 		}))
 	}

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/ledger"
 	"github.com/telcodev/esim-operator/internal/money"
 )
@@ -69,14 +70,14 @@ func TestAStatementTellsNewestFirstWhatBecameOfTheMoney(t *testing.T) {
 	a.must(err)
 	plan := "Japan 1 GB, 7 days"
 	want := []line{
-		{ledger.RefundID(second.Status.ID), ledger.Credit, "150", fmt.Sprintf("second %d", second.Status.ID), "USD at 150", "Refund: the order was cancelled", 3},
-		{ledger.DebitID(second.Status.ID), ledger.Debit, "150", fmt.Sprintf("second %d", second.Status.ID), "USD at 150", plan, 2},
-		{ledger.DebitID(first.Status.ID), ledger.Debit, "300", fmt.Sprintf("first %d", first.Status.ID), "USD at 150", plan, 1},
+		{ids.Refund(second.Status.ID), ledger.Credit, "150", fmt.Sprintf("second %d", second.Status.ID), "USD at 150", "Refund: the order was cancelled", 3},
+		{ids.Debit(second.Status.ID), ledger.Debit, "150", fmt.Sprintf("second %d", second.Status.ID), "USD at 150", plan, 2},
+		{ids.Debit(first.Status.ID), ledger.Debit, "300", fmt.Sprintf("first %d", first.Status.ID), "USD at 150", plan, 1},
 	}
 	deposits := []line{
-		{ledger.DepositID(wallet.UID, "first"), ledger.Credit, "1000", "", "", "Deposit first", 0},
-		{ledger.DepositID(wallet.UID, "second"), ledger.Credit, "500", "", "", "Deposit second", 0},
-		{ledger.DepositID(wallet.UID, "taken back"), ledger.Debit, "500", "", "", "Deposit taken back", 0},
+		{ids.Deposit(wallet.UID, "first"), ledger.Credit, "1000", "", "", "Deposit first", 0},
+		{ids.Deposit(wallet.UID, "second"), ledger.Credit, "500", "", "", "Deposit second", 0},
+		{ids.Deposit(wallet.UID, "taken back"), ledger.Debit, "500", "", "", "Deposit taken back", 0},
 		{0, ledger.Debit, "75", "", "", "Carried forward from orders that are gone: 1", 0},
 	}
 	slices.SortFunc(deposits, func(x, y line) int { return int(y.ID - x.ID) })

@@ -1,4 +1,4 @@
-package ledger_test
+package ids_test
 
 import (
 	"encoding/json"
@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
-	"github.com/telcodev/esim-operator/internal/ledger"
+	"github.com/telcodev/esim-operator/internal/ids"
 )
 
 // orderIDs are ids as orders have them: below 2^31 over REST, else 2^31 and 50 bits.
@@ -21,19 +21,19 @@ var orderIDs = rapid.OneOf(
 func TestNoTwoTransactionsOfAWalletShareAnID(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		wallet := types.UID(rapid.StringMatching(`[0-9a-f]{8}`).Draw(t, "wallet"))
-		ids := map[int64]string{}
+		known := map[int64]string{}
 		add := func(id int64, what string) {
-			if other, taken := ids[id]; taken {
+			if other, taken := known[id]; taken {
 				t.Fatalf("%d is the id of %s and of %s", id, other, what)
 			}
-			ids[id] = what
+			known[id] = what
 		}
 		for _, order := range rapid.SliceOfNDistinct(orderIDs, 1, 20, rapid.ID[int64]).Draw(t, "orders") {
-			add(ledger.DebitID(order), "a debit")
-			add(ledger.RefundID(order), "a refund")
+			add(ids.Debit(order), "a debit")
+			add(ids.Refund(order), "a refund")
 		}
 		for _, reference := range rapid.SliceOfNDistinct(rapid.StringMatching(`[!-~]{1,63}`), 1, 20, rapid.ID[string]).Draw(t, "deposits") {
-			add(ledger.DepositID(wallet, reference), "the deposit "+reference)
+			add(ids.Deposit(wallet, reference), "the deposit "+reference)
 		}
 	})
 }
@@ -44,8 +44,8 @@ func TestIDsAreExactInJSON(t *testing.T) {
 		order := orderIDs.Draw(t, "order")
 		text := rapid.String().Draw(t, "text")
 		for what, id := range map[string]int64{
-			"debit": ledger.DebitID(order), "refund": ledger.RefundID(order), "deposit": ledger.DepositID(types.UID(text), text),
-			"wallet": ledger.WalletID(types.UID(text)), "client": ledger.ClientID(text),
+			"debit": ids.Debit(order), "refund": ids.Refund(order), "deposit": ids.Deposit(types.UID(text), text),
+			"wallet": ids.Wallet(types.UID(text)), "client": ids.Client(text),
 		} {
 			var read float64
 			data, err := json.Marshal(id)
@@ -66,9 +66,9 @@ func TestIDsAreExactInJSON(t *testing.T) {
 func TestIDsNeverChange(t *testing.T) {
 	const wallet = types.UID("6f9619ff-8b86-4011-b42d-00cf4fc964ff")
 	got := map[string]int64{
-		"debit": ledger.DebitID(930248119), "refund": ledger.RefundID(930248119),
-		"deposit": ledger.DepositID(wallet, "transfer-2036-0117"),
-		"wallet":  ledger.WalletID(wallet), "client": ledger.ClientID("acme"),
+		"debit": ids.Debit(930248119), "refund": ids.Refund(930248119),
+		"deposit": ids.Deposit(wallet, "transfer-2036-0117"),
+		"wallet":  ids.Wallet(wallet), "client": ids.Client("acme"),
 	}
 	want := map[string]int64{
 		"debit": 3720992476, "refund": 3720992477, "deposit": 622521374, "wallet": 1896040330, "client": 1091934678,
