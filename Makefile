@@ -52,9 +52,10 @@ test-crash: ## Stop the manager at every point of every story; random histories 
 	assets=$$($(CONTROL_PLANE)); CRASH_EVERYWHERE=1 KUBEBUILDER_ASSETS=$$assets go test -count=1 -v -timeout 30m ./test/crash ./test/money
 
 .PHONY: lint
-lint: ## Run the linters of .golangci.yml
+lint: ## Run the linters of .golangci.yml, and that of the REST API's document
 	$(TOOL) golangci-lint run ./...
 	cd hack/controlplane && go tool -modfile=../tools/go.mod golangci-lint run --config=../../.golangci.yml .
+	$(TOOL) vacuum lint --ruleset=api/rest/lint.yaml --ext-refs --fail-severity=info --details --no-banner --no-style api/rest/esim.yaml
 
 .PHONY: verify
 verify: ## Fail where generated files, go.mod, manifests or PROJECT are not what they should be
@@ -63,8 +64,10 @@ verify: ## Fail where generated files, go.mod, manifests or PROJECT are not what
 ##@ Change it
 
 .PHONY: generate
-generate: ## Generate deepcopy functions and apply configurations
+generate: ## Generate deepcopy functions, and the REST API's server and client from its document
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	$(TOOL) oapi-codegen -config internal/facade/wire/generate.yaml api/rest/esim.yaml
+	$(TOOL) oapi-codegen -config api/rest/client/generate.yaml api/rest/esim.yaml
 
 .PHONY: manifests
 manifests: ## Generate CRDs and the manager's role
