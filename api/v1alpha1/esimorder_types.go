@@ -7,12 +7,20 @@ const (
 	// is given back and its Secret is gone. Only the manager removes it.
 	SettlementFinalizer = "esim.telco.dev/settlement"
 
+	// JournalFinalizer holds an order's activation Secret until the manager needs
+	// it no more: the garbage collector must not take it from an order that is
+	// deleted in the foreground before what it tells of is given back.
+	JournalFinalizer = "esim.telco.dev/journal"
+
 	// ResolveAnnotation lets a platform role (update on esimorders/resolve)
-	// decide what nobody else can: its one value is ResolveNotBought.
+	// decide what nobody else can: with ResolveNotBought or ResolveDelivered.
 	ResolveAnnotation = "esim.telco.dev/resolve"
 	// ResolveNotBought says that a person made sure, with the operator, that the
 	// attempt whose outcome is unknown bought nothing.
 	ResolveNotBought = "not-bought"
+	// ResolveDelivered says that a person made sure, with the operator, that the
+	// profile whose outcome is unknown is on its customer's device.
+	ResolveDelivered = "delivered"
 
 	// ActivationSecretType is the type of the Secret that holds an order's
 	// activation code. Only the manager creates, updates and deletes Secrets of
