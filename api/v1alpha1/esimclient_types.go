@@ -39,6 +39,58 @@ type EsimClientSpec struct {
 	// has the plan's currency.
 	// +optional
 	DefaultCurrency Currency `json:"defaultCurrency,omitempty"`
+
+	// rateLimits are how many requests a minute the REST API takes from the
+	// client. What is absent has the default of the facade.
+	// +optional
+	RateLimits *RateLimits `json:"rateLimits,omitempty"`
+
+	// allowedCIDRs are the networks from which the client may use the REST API.
+	// Where there are none, it may from everywhere.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=100
+	AllowedCIDRs []CIDR `json:"allowedCIDRs,omitempty"`
+}
+
+// CIDR is a network of IP addresses, such as 203.0.113.0/24 or 2001:db8::/32.
+//
+// +kubebuilder:validation:MaxLength=43
+// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self) == cidr(self).masked()",message="must be a network in CIDR notation with no bits set after the prefix, such as 203.0.113.0/24 or 2001:db8::/32; a single address is 203.0.113.7/32"
+type CIDR string
+
+// RequestsPerMinute is a limit, which each replica of the facade counts by itself. As many
+// may come at once after a minute's rest.
+//
+// +kubebuilder:validation:Minimum=1
+// +kubebuilder:validation:Maximum=100000
+type RequestsPerMinute int32
+
+// RateLimits are the limits of the REST API by kind of request.
+type RateLimits struct {
+	// read is for GET. Default: 300.
+	// +optional
+	Read RequestsPerMinute `json:"read,omitempty"`
+
+	// order is for POST /orders. Default: 60.
+	// +optional
+	Order RequestsPerMinute `json:"order,omitempty"`
+
+	// quote is for POST /charges. Default: 120.
+	// +optional
+	Quote RequestsPerMinute `json:"quote,omitempty"`
+
+	// change is for PATCH, and for cancelling. Default: 60.
+	// +optional
+	Change RequestsPerMinute `json:"change,omitempty"`
+
+	// login is for logging in. Default: 10.
+	// +optional
+	Login RequestsPerMinute `json:"login,omitempty"`
+
+	// refresh is for exchanging refresh tokens, and for logging out. Default: 20.
+	// +optional
+	Refresh RequestsPerMinute `json:"refresh,omitempty"`
 }
 
 // ProductDiscount is a discount on one product.

@@ -18,6 +18,8 @@ spec:
   - {product: france, percent: "0"}
   productSelector: {matchLabels: {range: standard}}
   defaultCurrency: USD
+  rateLimits: {read: 600, order: 120, quote: 240, change: 120, login: 20, refresh: 40}
+  allowedCIDRs: [203.0.113.0/24, 198.51.100.7/32, "2001:db8::/32"]
 `
 
 const (
@@ -25,6 +27,8 @@ const (
 	saysClientName = `metadata.name must be default: a client is a namespace, and has one EsimClient`
 	saysOperators  = `each of matchExpressions must have the operator In or NotIn with values, ` +
 		`or Exists or DoesNotExist without`
+	saysCIDR = `must be a network in CIDR notation with no bits set after the prefix, ` +
+		`such as 203.0.113.0/24 or 2001:db8::/32; a single address is 203.0.113.7/32`
 )
 
 var refusedClients = []refusal{
@@ -94,6 +98,40 @@ var refusedClients = []refusal{
 		change: `spec: {defaultCurrency: EUX}`,
 		says:   []string{`spec.defaultCurrency: Invalid value: "EUX": ` + saysCurrency},
 	}, {
+		of:     "a limit of no requests",
+		change: `spec: {rateLimits: {read: 0}}`,
+		says:   []string{`spec.rateLimits.read: Invalid value: 0: spec.rateLimits.read in body should be greater than or equal to 1`},
+	}, {
+		of:     "a limit that is none",
+		change: `spec: {rateLimits: {login: 100001}}`,
+		says: []string{`spec.rateLimits.login: Invalid value: 100001: ` +
+			`spec.rateLimits.login in body should be less than or equal to 100000`},
+	}, {
+		of:     "a limit in quotes",
+		change: `spec: {rateLimits: {order: "120"}}`,
+		says: []string{`spec.rateLimits.order: Invalid value: "string": ` +
+			`spec.rateLimits.order in body must be of type integer: "string"`},
+	}, {
+		of:     "an address without the length of its prefix",
+		change: `spec: {allowedCIDRs: [203.0.113.7]}`,
+		says:   []string{`spec.allowedCIDRs[0]: Invalid value: "203.0.113.7": ` + saysCIDR},
+	}, {
+		of:     "a network with bits after its prefix",
+		change: `spec: {allowedCIDRs: [203.0.113.0/24, 203.0.113.7/24]}`,
+		says:   []string{`spec.allowedCIDRs[1]: Invalid value: "203.0.113.7/24": ` + saysCIDR},
+	}, {
+		of:     "a network with a prefix longer than an address",
+		change: `spec: {allowedCIDRs: [203.0.113.0/33]}`,
+		says:   []string{`spec.allowedCIDRs[0]: Invalid value: "203.0.113.0/33": ` + saysCIDR},
+	}, {
+		of:     "a network of IPv4 that is written as one of IPv6",
+		change: `spec: {allowedCIDRs: ["::ffff:203.0.113.0/120"]}`,
+		says:   []string{`spec.allowedCIDRs[0]: Invalid value: "::ffff:203.0.113.0/120": ` + saysCIDR},
+	}, {
+		of:     "one network twice",
+		change: `spec: {allowedCIDRs: [203.0.113.0/24, 203.0.113.0/24]}`,
+		says:   []string{`spec.allowedCIDRs[1]: Duplicate value: "203.0.113.0/24"`},
+	}, {
 		of:     "a client without a spec",
 		change: `spec: null`,
 		says:   []string{`spec: Required value`},
@@ -111,7 +149,9 @@ var _ = Describe("A client's manifest", func() {
 		Expect(create(ctx, manifest(goodClient, change))).To(Succeed())
 	},
 		Entry("as it stands", ``),
-		Entry("with nothing in its spec", `spec: {discountPercent: null, productDiscounts: null, productSelector: null, defaultCurrency: null}`),
+		Entry("with nothing in its spec", `spec: {discountPercent: null, productDiscounts: null, productSelector: null, defaultCurrency: null, rateLimits: null, allowedCIDRs: null}`),
+		Entry("with one limit of its own", `spec: {rateLimits: {read: 100000, order: null, quote: null, change: null, login: null, refresh: null}}`),
+		Entry("with access from everywhere, said in full", `spec: {allowedCIDRs: [0.0.0.0/0, "::/0"]}`),
 		Entry("with no discount", `spec: {discountPercent: "0"}`),
 		Entry("with everything for nothing", `spec: {discountPercent: "100.00"}`),
 		Entry("with the smallest discount", `spec: {discountPercent: "0.01"}`),
