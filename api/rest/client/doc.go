@@ -1,5 +1,5 @@
-// Package client speaks the REST API. All of it but this file is generated from the API's
-// document, so that what it sends and expects is what is documented.
+// Package client speaks the REST API. `make generate` makes all of it but this comment from
+// the API's document, so that what it sends and expects is what is documented.
 //
 // Amounts are decimal.Number: exactly the digits that the service sent. A token goes into
 // each request through WithRequestEditorFn:

@@ -23,7 +23,7 @@ func (h *heard) Errorf(format string, arguments ...any) {
 
 // cancels answers to the cancellation of an order, soundly or not.
 func cancels(status int) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for name, values := range header() {
 			w.Header()[name] = values
 		}
