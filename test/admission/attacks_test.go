@@ -24,7 +24,10 @@ type attack struct {
 // Each attack is tried twice: where a policy forbids it, and where there are no policies,
 // which shows that nothing but the policy stands in its way.
 var _ = Describe("A namespace's admin", func() {
-	for _, attacks := range [][]attack{settlementAttacks, orphanAttacks, resolveAttacks, statusAttacks, secretAttacks} {
+	for _, attacks := range [][]attack{
+		settlementAttacks, orphanAttacks, resolveAttacks, statusAttacks, secretAttacks,
+		walletAttacks, walletStatusAttacks, ledgerFinalizerAttacks,
+	} {
 		for _, a := range attacks {
 			It("cannot "+a.does, func(ctx context.Context) {
 				Expect(a.try(ctx, guarded)).To(beRefusedBy(a.policy))
