@@ -94,6 +94,7 @@ func TestWhatIsNotInTheDocumentIsFound(t *testing.T) {
 		"a method that Allow leaves out":      {"DELETE /api/v1/esim/orders", "", 405, header("Allow", "GET"), method, "Allow"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // with the one checker, as the facade's tests will
 			verb, target, _ := strings.Cut(test.request, " ")
 			request := httptest.NewRequest(verb, target, nil)
 			if test.body != "" {
