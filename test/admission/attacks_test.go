@@ -121,7 +121,11 @@ var orphanAttacks = []attack{
 	},
 }
 
-const resolved = `{"metadata":{"annotations":{"esim.telco.dev/resolve":"not-bought"}}}`
+const (
+	resolved  = `{"metadata":{"annotations":{"esim.telco.dev/resolve":"not-bought"}}}`
+	delivered = `{"metadata":{"annotations":{"esim.telco.dev/resolve":"delivered"}}}`
+	undecided = `{"metadata":{"annotations":{"esim.telco.dev/resolve":"bought"}}}`
+)
 
 var resolveAttacks = []attack{
 	{
@@ -154,11 +158,24 @@ var resolveAttacks = []attack{
 			return c.ann.Patch(ctx, order, mergePatch(resolved))
 		},
 	}, {
-		does:   "give a decision another value than not-bought, even of the platform team",
+		does:   "have an order pass for delivered with every right in the namespace",
 		policy: "orders-resolve",
 		try: func(ctx context.Context, c *cluster) error {
-			return c.peter.Patch(ctx, c.placeOrder(ctx),
-				mergePatch(`{"metadata":{"annotations":{"esim.telco.dev/resolve":"bought"}}}`))
+			return c.walt.Patch(ctx, c.placeOrder(ctx), mergePatch(delivered))
+		},
+	}, {
+		does:   "turn a decision of the platform into the other",
+		policy: "orders-resolve",
+		try: func(ctx context.Context, c *cluster) error {
+			order := c.placeOrder(ctx)
+			Expect(c.peter.Patch(ctx, order, mergePatch(delivered))).To(Succeed())
+			return c.ann.Patch(ctx, order, mergePatch(resolved))
+		},
+	}, {
+		does:   "give a decision another value than not-bought or delivered, even as one of the platform team",
+		policy: "orders-resolve",
+		try: func(ctx context.Context, c *cluster) error {
+			return c.peter.Patch(ctx, c.placeOrder(ctx), mergePatch(undecided))
 		},
 	},
 }

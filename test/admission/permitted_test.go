@@ -90,6 +90,23 @@ var _ = Describe("The policies", func() {
 		Expect(order.Annotations).To(BeEmpty())
 	})
 
+	It("let the platform team decide that a profile was delivered, and think again", func(ctx context.Context) {
+		order := guarded.placeOrder(ctx)
+		for _, decision := range []string{delivered, resolved, delivered} {
+			Expect(guarded.peter.Patch(ctx, order, mergePatch(decision))).To(Succeed())
+		}
+		Expect(order.Annotations).To(HaveKeyWithValue(v1alpha1.ResolveAnnotation, v1alpha1.ResolveDelivered))
+	})
+
+	It("tell everybody which decisions there are", func(ctx context.Context) {
+		order := guarded.placeOrder(ctx)
+		for _, person := range []client.Client{guarded.ann, guarded.walt, guarded.peter, guarded.manager, guarded.root} {
+			err := person.Patch(ctx, order, mergePatch(undecided))
+			Expect(err).To(SatisfyAll(beRefusedBy("orders-resolve"),
+				MatchError(ContainSubstring(v1alpha1.ResolveNotBought)), MatchError(ContainSubstring(v1alpha1.ResolveDelivered))))
+		}
+	})
+
 	It("let the manager write status, and a cluster administrator repair it", func(ctx context.Context) {
 		order := guarded.placeOrder(ctx)
 		order.Status.Phase = v1alpha1.PhaseDelivered
