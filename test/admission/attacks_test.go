@@ -5,7 +5,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -198,90 +197,6 @@ var statusAttacks = []attack{
 			return c.walt.Status().Patch(ctx, c.placeOrder(ctx), mergePatch(`{"status":{"provisioning":{
 				"operatorRef":{"name":"telco-one"},"planID":"JP-1GB-7D","attempt":1,"requestID":"x",
 				"startTime":"2026-01-02T03:04:05Z","iccid":"8947010000123456784"}}}`))
-		},
-	},
-}
-
-var secretAttacks = []attack{
-	{
-		does:   "forge an order's activation Secret",
-		policy: "activation-secrets",
-		try: func(ctx context.Context, c *cluster) error {
-			return c.ann.Create(ctx, activationSecret(c.placeOrder(ctx)))
-		},
-	}, {
-		does:   "forge an order's activation Secret under another type",
-		policy: "activation-secrets",
-		try: func(ctx context.Context, c *cluster) error {
-			secret := activationSecret(c.placeOrder(ctx))
-			secret.Type = corev1.SecretTypeOpaque
-			return c.ann.Create(ctx, secret)
-		},
-	}, {
-		does:   "create a Secret of the activation type for no order",
-		policy: "activation-secrets",
-		try: func(ctx context.Context, c *cluster) error {
-			secret := newSecret()
-			secret.Type = v1alpha1.ActivationSecretType
-			return c.ann.Create(ctx, secret)
-		},
-	}, {
-		does:   "hand a Secret of their own to an order",
-		policy: "activation-secrets",
-		try: func(ctx context.Context, c *cluster) error {
-			order, secret := c.placeOrder(ctx), newSecret()
-			Expect(c.ann.Create(ctx, secret)).To(Succeed())
-			secret.OwnerReferences = []metav1.OwnerReference{ownedBy(order)}
-			return c.ann.Update(ctx, secret)
-		},
-	}, {
-		does:   "change what an activation Secret holds",
-		policy: "activation-secrets",
-		try: func(ctx context.Context, c *cluster) error {
-			return c.ann.Patch(ctx, c.journal(ctx), mergePatch(`{"stringData":{"iccid":"8997250230000292199"}}`))
-		},
-	}, {
-		does:   "cut an activation Secret loose from its order",
-		policy: "activation-secrets",
-		try: func(ctx context.Context, c *cluster) error {
-			return c.ann.Patch(ctx, c.journal(ctx), mergePatch(`{"metadata":{"ownerReferences":null}}`))
-		},
-	}, {
-		does:   "freeze an activation Secret, so that the manager cannot write it",
-		policy: "activation-secrets",
-		try: func(ctx context.Context, c *cluster) error {
-			return c.ann.Patch(ctx, c.journal(ctx), mergePatch(`{"immutable":true}`))
-		},
-	}, {
-		does:   "hold an activation Secret with a finalizer",
-		policy: "activation-secrets",
-		try: func(ctx context.Context, c *cluster) error {
-			return c.ann.Patch(ctx, c.journal(ctx), mergePatch(`{"metadata":{"finalizers":["example.com/mine"]}}`))
-		},
-	}, {
-		does:   "delete an activation Secret",
-		policy: "activation-secrets",
-		try: func(ctx context.Context, c *cluster) error {
-			return c.ann.Delete(ctx, c.journal(ctx))
-		},
-	}, {
-		does:   "delete all Secrets with the activation Secrets among them",
-		policy: "activation-secrets",
-		try: func(ctx context.Context, c *cluster) error {
-			return c.ann.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(namespace),
-				client.MatchingLabels(c.journal(ctx).Labels))
-		},
-	}, {
-		does:   "delete an activation Secret even as a cluster administrator",
-		policy: "activation-secrets",
-		try: func(ctx context.Context, c *cluster) error {
-			return c.root.Delete(ctx, c.journal(ctx))
-		},
-	}, {
-		does:   "have the garbage collector's account change what an activation Secret holds",
-		policy: "activation-secrets",
-		try: func(ctx context.Context, c *cluster) error {
-			return c.controllers.Patch(ctx, c.journal(ctx), mergePatch(`{"stringData":{"iccid":"8997250230000292199"}}`))
 		},
 	},
 }

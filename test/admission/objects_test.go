@@ -49,6 +49,7 @@ func activationSecret(order *v1alpha1.EsimOrder) *corev1.Secret {
 			Namespace:       order.Namespace,
 			Labels:          map[string]string{"order": order.Name},
 			OwnerReferences: []metav1.OwnerReference{ownedBy(order)},
+			Finalizers:      []string{v1alpha1.JournalFinalizer},
 		},
 		Type: v1alpha1.ActivationSecretType,
 		StringData: map[string]string{
@@ -68,6 +69,24 @@ func (c *cluster) journal(ctx context.Context) *corev1.Secret {
 	secret := activationSecret(c.placeOrder(ctx))
 	Expect(c.manager.Create(ctx, secret)).To(Succeed())
 	return secret
+}
+
+// goingJournal is an order's Secret that the garbage collector has deleted, and that is there
+// until the manager lets go of it.
+func (c *cluster) goingJournal(ctx context.Context) *corev1.Secret {
+	GinkgoHelper()
+	secret := c.journal(ctx)
+	Expect(c.collector.Delete(ctx, secret)).To(Succeed())
+	c.expectGoing(ctx, secret)
+	return secret
+}
+
+// expectGoing checks that an order's Secret is deleted, and held for the manager.
+func (c *cluster) expectGoing(ctx context.Context, secret *corev1.Secret) {
+	GinkgoHelper()
+	Expect(c.root.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
+	Expect(secret.DeletionTimestamp).NotTo(BeNil())
+	Expect(secret.Finalizers).To(ContainElement(v1alpha1.JournalFinalizer))
 }
 
 func mergePatch(json string) client.Patch { return client.RawPatch(types.MergePatchType, []byte(json)) }

@@ -120,6 +120,9 @@ var _ = Describe("The policies", func() {
 		secret.Data[v1alpha1.SecretKeyAttempt] = []byte("2")
 		Expect(guarded.manager.Update(ctx, secret)).To(Succeed())
 		Expect(guarded.manager.Delete(ctx, secret)).To(Succeed())
+		guarded.expectGoing(ctx, secret)
+		Expect(guarded.manager.Patch(ctx, secret, mergePatch(released))).To(Succeed())
+		Expect(guarded.root.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Satisfy(apierrors.IsNotFound))
 	})
 
 	It("let a namespace's admin keep Secrets of their own, also where one has the name of an order's", func(ctx context.Context) {
@@ -142,10 +145,23 @@ var _ = Describe("What tidies a cluster up", func() {
 		"the garbage collector":            func() client.Client { return guarded.collector },
 		"the controller manager's account": func() client.Client { return guarded.controllers },
 	} {
-		It("may remove an activation Secret and edit its owner references: "+name, func(ctx context.Context) {
+		It("may delete an activation Secret and edit its owner references, and the manager lets go of it: "+name, func(ctx context.Context) {
 			secret := guarded.journal(ctx)
 			Expect(account().Patch(ctx, secret, mergePatch(`{"metadata":{"ownerReferences":null}}`))).To(Succeed())
 			Expect(account().Delete(ctx, secret)).To(Succeed())
+			guarded.expectGoing(ctx, secret)
+			Expect(guarded.manager.Patch(ctx, secret, mergePatch(released))).To(Succeed())
+			Expect(guarded.root.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Satisfy(apierrors.IsNotFound))
+		})
+
+		It("may delete an activation Secret in the foreground, and take its own finalizer off again: "+name, func(ctx context.Context) {
+			secret := guarded.journal(ctx)
+			Expect(account().Delete(ctx, secret, client.PropagationPolicy(metav1.DeletePropagationForeground))).To(Succeed())
+			guarded.expectGoing(ctx, secret)
+			Expect(secret.Finalizers).To(ContainElement(metav1.FinalizerDeleteDependents))
+			Expect(account().Patch(ctx, secret,
+				mergePatch(`{"metadata":{"finalizers":["esim.telco.dev/journal"]}}`))).To(Succeed())
+			guarded.expectGoing(ctx, secret)
 		})
 	}
 
@@ -153,6 +169,8 @@ var _ = Describe("What tidies a cluster up", func() {
 		secret := guarded.journal(ctx)
 		Expect(guarded.namespaces.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(namespace),
 			client.MatchingLabels(secret.Labels))).To(Succeed())
+		guarded.expectGoing(ctx, secret)
+		Expect(guarded.manager.Patch(ctx, secret, mergePatch(released))).To(Succeed())
 		Expect(guarded.root.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Satisfy(apierrors.IsNotFound))
 	})
 })
