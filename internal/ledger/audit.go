@@ -34,7 +34,7 @@ func (l *Ledger) audit(ctx context.Context, namespace string) (differing []strin
 	}
 	defer b.gate.RUnlock()
 	before := b.state()
-	orders, err := listOrders(ctx, l.Live, namespace)
+	orders, _, err := listOrders(ctx, l.Live, namespace)
 	if err != nil {
 		return nil, false, err
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -38,6 +39,11 @@ type book struct {
 	// was lost, may still charge.
 	uncharged  map[types.UID]*v1alpha1.EsimOrder
 	references references
+	// asOf is the version of the list of orders that the book was opened from; empty where it
+	// is not known.
+	asOf string
+	// hearsay counts the entries that are.
+	hearsay int
 	// meanwhile is what is told while the book is opened; nil at other times.
 	meanwhile *meanwhile
 }
@@ -69,7 +75,20 @@ type entry struct {
 	amount money.Amount
 	stage  stage
 	open   bool
+	// hearsay: all that is known of the entry is that the cache showed it. The order may be long
+	// gone, and its money in the wallet's settled totals: so nothing is refused for its sake.
+	hearsay bool
 }
+
+// source of what is said of an order.
+type source int
+
+const (
+	// answered by the API server, just now.
+	answered source = iota
+	// told by the cache, which may be old.
+	told
+)
 
 // Totals are the sums of a wallet, in its currency.
 type Totals struct {
@@ -117,6 +136,9 @@ func (b *book) account(wallet types.UID) *account {
 func (b *book) add(order types.UID, e *entry) {
 	b.entries[order] = e
 	b.account(e.wallet).count(e, 1)
+	if e.hearsay {
+		b.hearsay++
+	}
 	b.version++
 }
 
@@ -127,6 +149,9 @@ func (b *book) remove(order types.UID) {
 	}
 	delete(b.entries, order)
 	b.account(e.wallet).count(e, -1)
+	if e.hearsay {
+		b.hearsay--
+	}
 	b.version++
 }
 
@@ -151,25 +176,28 @@ func (a *account) count(e *entry, sign int) {
 
 // observe merges what an order says of itself with what is known: a charge and a refund, once
 // written, stay.
-func (b *book) observe(order *v1alpha1.EsimOrder) {
+func (b *book) observe(order *v1alpha1.EsimOrder, by source) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.opened {
-		b.observed(order)
+		b.observed(order, by)
 		return
 	}
 	if left := order.Status.Charge != nil && !counts(order); left {
-		b.meanwhile.left(order.UID, false, func() { b.observed(order) })
+		b.meanwhile.left(order.UID, false, func() { b.observed(order, by) })
 		return
 	}
-	b.meanwhile.seen(order.UID, func() { b.observed(order) })
+	b.meanwhile.seen(order.UID, func() { b.observed(order, by) })
 }
 
 // observed is observe in an open book. The caller holds mu.
-func (b *book) observed(order *v1alpha1.EsimOrder) {
+func (b *book) observed(order *v1alpha1.EsimOrder, by source) {
 	known := b.entries[order.UID]
 	if _, settled := b.settledOrders[order.UID]; settled || order.Status.Charge == nil {
 		return
+	}
+	if known == nil && by == told && b.listedSince(order) {
+		return // an order that the list lacks was gone by then, and settled
 	}
 	if !counts(order) {
 		b.lost(order.UID)
@@ -180,9 +208,14 @@ func (b *book) observed(order *v1alpha1.EsimOrder) {
 		b.opened = false // whoever uses the book next is told what is wrong
 		return
 	}
+	if known != nil && known.hearsay && by == answered {
+		known.hearsay = false
+		b.hearsay--
+	}
 	if known != nil && known.stage >= seen.stage && known.open == seen.open {
 		return
 	}
+	seen.hearsay = by == told && (known == nil || known.hearsay)
 	if known != nil && known.stage > seen.stage {
 		seen.stage = known.stage
 	}
@@ -196,6 +229,23 @@ func (b *book) observed(order *v1alpha1.EsimOrder) {
 	b.remove(order.UID)
 	b.add(order.UID, seen)
 	b.notify(seen.wallet)
+}
+
+// listedSince tells whether the list that the book was opened from is not older than what is
+// shown of an order. Where versions cannot be compared, it is not known to be.
+func (b *book) listedSince(order *v1alpha1.EsimOrder) bool {
+	newer, err := resourceversion.CompareResourceVersion(b.asOf, order.ResourceVersion)
+	return err == nil && newer >= 0
+}
+
+// onHearsay tells whether what the book says may rest on nothing but what an old cache showed.
+// Then the book is closed: once it is opened anew, each entry is one that the API server showed.
+// The caller holds mu.
+func (b *book) onHearsay() bool {
+	if b.hearsay > 0 {
+		b.opened = false
+	}
+	return b.hearsay > 0
 }
 
 // gone takes in that an order does not exist any more.

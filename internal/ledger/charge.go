@@ -58,7 +58,7 @@ func (l *Ledger) Reserve(ctx context.Context, order *v1alpha1.EsimOrder) (*Reser
 }
 
 // errStartOver says that what a reservation was to be made from holds no more: the book was
-// closed meanwhile, or it is not known any more what others took.
+// closed meanwhile, or it is not known for sure what others took.
 var errStartOver = errors.New("the book changed while money was set aside")
 
 // reserve asks the cache first. A refusal is for good, and the cache may be old, so what it
@@ -146,6 +146,9 @@ func (b *book) setAside(order *v1alpha1.EsimOrder, quote pricing.Quote) error {
 		return err
 	}
 	if totals.Available.Cmp(quote.Payable) < 0 {
+		if b.onHearsay() {
+			return errStartOver
+		}
 		return &Refusal{Code: v1alpha1.FailureInsufficientFunds, Reason: fmt.Sprintf(
 			"the order costs %[1]s %[2]s, and wallet %[3]s has %[4]s %[2]s to spend; have a deposit added, or order something cheaper",
 			quote.Payable, quote.Wallet.Spec.Currency, quote.Wallet.Name, totals.Available)}
@@ -171,7 +174,7 @@ func (r *Reservation) Written(ctx context.Context, written *v1alpha1.EsimOrder, 
 	defer r.book.gate.RUnlock()
 	switch {
 	case answer == nil:
-		r.book.observe(written)
+		r.book.observe(written, answered)
 		r.book.taken(r.order.UID, r.entry)
 	case apierrors.IsConflict(answer), apierrors.IsNotFound(answer):
 		now, err := r.ledger.find(ctx, r.order)
@@ -184,7 +187,7 @@ func (r *Reservation) Written(ctx context.Context, written *v1alpha1.EsimOrder, 
 			return
 		}
 		if now != nil {
-			r.book.observe(now)
+			r.book.observe(now, answered)
 		}
 		r.book.taken(r.order.UID, r.entry)
 	case refusedForGood(answer):

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -66,6 +67,15 @@ func (l *Ledger) book(namespace string) *book {
 // late write, is kept from it first, as before a charge.
 func (l *Ledger) Claim(ctx context.Context, order *v1alpha1.EsimOrder) (holder string, err error) {
 	b := l.book(order.Namespace)
+	for {
+		holder, err = l.claim(ctx, b, order)
+		if !errors.Is(err, errStartOver) {
+			return holder, err
+		}
+	}
+}
+
+func (l *Ledger) claim(ctx context.Context, b *book, order *v1alpha1.EsimOrder) (holder string, err error) {
 	if err := b.use(ctx, l.Live); err != nil {
 		return "", err
 	}
@@ -73,12 +83,14 @@ func (l *Ledger) Claim(ctx context.Context, order *v1alpha1.EsimOrder) (holder s
 	if err := l.takeOver(ctx, b, order.UID); err != nil {
 		return "", err
 	}
-	return b.claim(order), nil
+	return b.claim(order)
 }
 
 // Observe takes in what an order's status says, from wherever it was read: a charge or a
-// refund that was ever written stays. It is called with every order that the cache shows.
-func (l *Ledger) Observe(order *v1alpha1.EsimOrder) { l.book(order.Namespace).observe(order) }
+// refund that was ever written stays. It is called with every order that the cache shows. A
+// charge that is known from here alone is not spent, and refuses nobody: the order may be
+// settled and gone for long.
+func (l *Ledger) Observe(order *v1alpha1.EsimOrder) { l.book(order.Namespace).observe(order, told) }
 
 // Gone takes in that an order does not exist any more.
 func (l *Ledger) Gone(order *v1alpha1.EsimOrder) { l.book(order.Namespace).gone(order) }

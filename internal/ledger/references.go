@@ -74,14 +74,17 @@ func (r references) release(order *v1alpha1.EsimOrder) {
 func (r references) empty() bool { return len(r) == 0 }
 
 // claim gives the reference to the order, or returns the name of the order that has it.
-func (b *book) claim(order *v1alpha1.EsimOrder) string {
+func (b *book) claim(order *v1alpha1.EsimOrder) (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if known, taken := b.references[order.Spec.ClientReference]; taken && known.uid != order.UID {
-		return known.name
+		if b.onHearsay() {
+			return "", errStartOver
+		}
+		return known.name, nil
 	}
 	holder := holderOf(order)
 	holder.promised = true
 	b.references[order.Spec.ClientReference] = holder
-	return ""
+	return "", nil
 }

@@ -63,7 +63,7 @@ func (b *book) open(ctx context.Context, live client.Reader) error {
 		return nil
 	}
 	b.listen(newMeanwhile())
-	orders, err := listOrders(ctx, live, b.namespace)
+	orders, asOf, err := listOrders(ctx, live, b.namespace)
 	if err != nil {
 		b.listen(nil)
 		return err
@@ -76,7 +76,7 @@ func (b *book) open(ctx context.Context, live client.Reader) error {
 		b.listen(nil)
 		return fmt.Errorf("listing its wallets: %w", err)
 	}
-	return b.fill(orders, wallets.Items)
+	return b.fill(orders, asOf, wallets.Items)
 }
 
 // listen keeps what is told from now on; nil ends that.
@@ -86,29 +86,33 @@ func (b *book) listen(m *meanwhile) {
 	b.meanwhile = m
 }
 
-func listOrders(ctx context.Context, live client.Reader, namespace string) ([]v1alpha1.EsimOrder, error) {
-	var orders []v1alpha1.EsimOrder
+// listOrders returns all orders of a namespace, and the version that they all are as of.
+func listOrders(ctx context.Context, live client.Reader, namespace string) (orders []v1alpha1.EsimOrder, asOf string, err error) {
 	var next string
 	for {
 		var page v1alpha1.EsimOrderList
 		err := live.List(ctx, &page, client.InNamespace(namespace), client.Limit(pageSize), client.Continue(next))
 		if err != nil {
-			return nil, fmt.Errorf("listing its orders: %w", err)
+			return nil, "", fmt.Errorf("listing its orders: %w", err)
+		}
+		if next == "" {
+			asOf = page.ResourceVersion
 		}
 		orders = append(orders, page.Items...)
 		if next = page.Continue; next == "" {
-			return orders, nil
+			return orders, asOf, nil
 		}
 	}
 }
 
 // fill makes the book from what was read.
-func (b *book) fill(orders []v1alpha1.EsimOrder, wallets []v1alpha1.EsimWallet) error {
+func (b *book) fill(orders []v1alpha1.EsimOrder, asOf string, wallets []v1alpha1.EsimWallet) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	meanwhile := b.meanwhile
 	b.meanwhile = nil
 	b.accounts, b.entries = map[types.UID]*account{}, map[types.UID]*entry{}
+	b.asOf, b.hearsay = asOf, 0
 	b.settledOrders, b.uncharged = settlingNow(wallets), map[types.UID]*v1alpha1.EsimOrder{}
 	taken := references{}
 	maps.Copy(b.settledOrders, meanwhile.settledOrders)
@@ -192,7 +196,7 @@ func (l *Ledger) take(ctx context.Context, b *book, order *v1alpha1.EsimOrder) e
 			b.taken(uid, before)
 			return nil
 		case now.Status.Charge != nil:
-			b.observe(now)
+			b.observe(now, answered)
 			b.taken(uid, before)
 			return nil
 		}
