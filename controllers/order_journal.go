@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/activation"
@@ -107,11 +108,23 @@ func (j *journal) removeLeftover(ctx context.Context, secret *corev1.Secret) err
 	if err != nil {
 		return fmt.Errorf("reading the order: %w", err)
 	}
-	err = j.writer.Delete(ctx, secret, client.Preconditions{UID: &secret.UID})
-	if client.IgnoreNotFound(err) != nil {
+	if err := discard(ctx, j.writer, secret); err != nil {
 		return fmt.Errorf("removing the activation Secret of an earlier order of this name: %w", err)
 	}
 	return nil
+}
+
+// discard removes a Secret that is ours, and nothing that has taken its place.
+func discard(ctx context.Context, writer client.Client, secret *corev1.Secret) error {
+	if controllerutil.RemoveFinalizer(secret, v1alpha1.JournalFinalizer) {
+		if err := writer.Update(ctx, secret); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+	}
+	if !secret.DeletionTimestamp.IsZero() {
+		return nil // somebody else has deleted it, and it was only held
+	}
+	return client.IgnoreNotFound(writer.Delete(ctx, secret, client.Preconditions{UID: &secret.UID}))
 }
 
 // Why what we know of an order is old.
@@ -223,6 +236,8 @@ func activationSecret(order *v1alpha1.EsimOrder, attempt int32, profile operator
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: order.Namespace,
 			Name:      v1alpha1.ActivationSecretName(order.Name),
+			// The garbage collector must not take it from an order that is deleted in the foreground.
+			Finalizers: []string{v1alpha1.JournalFinalizer},
 			OwnerReferences: []metav1.OwnerReference{{
 				APIVersion: v1alpha1.GroupVersion.String(), Kind: "EsimOrder", Name: order.Name, UID: order.UID,
 				Controller: ptr.To(true),

@@ -90,8 +90,7 @@ func (r *OrderReconciler) removeSecret(ctx context.Context, order *v1alpha1.Esim
 	if secret.Type != v1alpha1.ActivationSecretType || !metav1.IsControlledBy(&secret, order) {
 		return nil
 	}
-	err = r.Writer.Delete(ctx, &secret, client.Preconditions{UID: &secret.UID})
-	if client.IgnoreNotFound(err) != nil {
+	if err := discard(ctx, r.Writer, &secret); err != nil {
 		return fmt.Errorf("removing the activation Secret: %w", err)
 	}
 	return nil

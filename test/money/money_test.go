@@ -63,13 +63,13 @@ func TestNoHistoryMakesMoneyWrong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		live(t, api, api, now, "client", server)
+		live(t, api, api, api, now, "client", server)
 	})
 }
 
 // live lets a world live through a random history, and come to rest.
-func live(t *rapid.T, api, machine client.WithWatch, now *testingclock.FakePassiveClock, name string, server *smdp.Server) {
-	w, err := open(context.Background(), api, machine, now, name, server)
+func live(t *rapid.T, api, machine client.WithWatch, collector client.Client, now *testingclock.FakePassiveClock, name string, server *smdp.Server) {
+	w, err := open(context.Background(), api, machine, collector, now, name, server)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +156,11 @@ func (w *world) history() map[string]func(*rapid.T) {
 		"an order is deleted": func(t *rapid.T) {
 			_, at := some(t)
 			must(t, w.remove(w.orders[at]))
+		},
+		"an order is deleted in the foreground": func(t *rapid.T) {
+			_, at := some(t)
+			must(t, w.remove(w.orders[at]))
+			must(t, w.collect(w.orders[at]))
 		},
 		"a deposit is made": func(t *rapid.T) {
 			amount := rapid.SampledFrom([]v1alpha1.SignedDecimal{"0.35", "5", "12.1234"}).Draw(t, "amount")

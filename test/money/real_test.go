@@ -46,10 +46,14 @@ func TestNoHistoryMakesMoneyWrongOnARealAPIServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	collector, err := env.UserClient("system:serviceaccount:kube-system:generic-garbage-collector", "system:masters")
+	if err != nil {
+		t.Fatal(err)
+	}
 	server, lives := newSMDP(t), 0
 	rapid.Check(t, func(t *rapid.T) {
 		lives++
 		now := testingclock.NewFakePassiveClock(time.Now())
-		live(t, api, machine, now, fmt.Sprintf("client-%d", lives), server)
+		live(t, api, machine, collector, now, fmt.Sprintf("client-%d", lives), server)
 	})
 }

@@ -36,6 +36,8 @@ type world struct {
 	ctx context.Context //nolint:containedctx // a world is one test's
 	// api is an administrator's client, machine a manager's; told is machine, overheard by truth.
 	api, machine, told client.WithWatch
+	// collector is the garbage collector's client.
+	collector client.Client
 
 	clock *testingclock.FakePassiveClock
 	shop  *testshop.Shop
@@ -52,7 +54,7 @@ type world struct {
 }
 
 // open makes a world on an API server. The SM-DP+ may serve many worlds, one after another.
-func open(ctx context.Context, api, machine client.WithWatch, now *testingclock.FakePassiveClock, name string, server *smdp.Server) (*world, error) {
+func open(ctx context.Context, api, machine client.WithWatch, collector client.Client, now *testingclock.FakePassiveClock, name string, server *smdp.Server) (*world, error) {
 	if err := errors.Join(server.ClearFaults(), server.SetStock(testshop.Plan, 100)); err != nil {
 		return nil, err
 	}
@@ -79,7 +81,7 @@ func open(ctx context.Context, api, machine client.WithWatch, now *testingclock.
 	if err := api.Create(ctx, travel); err != nil {
 		return nil, err
 	}
-	w := &world{ctx: ctx, api: api, machine: machine, clock: now, shop: shop, truth: newTruth()}
+	w := &world{ctx: ctx, api: api, machine: machine, collector: collector, clock: now, shop: shop, truth: newTruth()}
 	w.told = w.truth.watch(machine)
 	if w.leader, err = w.employ(newLag(machine)); err != nil {
 		return nil, err
@@ -156,6 +158,20 @@ func (w *world) edit(key types.NamespacedName, change func(*v1alpha1.EsimOrder))
 
 func (w *world) remove(key types.NamespacedName) error {
 	return client.IgnoreNotFound(w.api.Delete(w.ctx, w.shop.NewOrder(key.Name)))
+}
+
+// collect deletes the Secret of an order that is being deleted, as the garbage collector does
+// where that happens in the foreground.
+func (w *world) collect(key types.NamespacedName) error {
+	var order v1alpha1.EsimOrder
+	if err := w.api.Get(w.ctx, key, &order); err != nil || order.DeletionTimestamp.IsZero() {
+		return client.IgnoreNotFound(err)
+	}
+	secret, err := w.shop.Secret(w.ctx, key.Name)
+	if err != nil || secret == nil {
+		return err
+	}
+	return client.IgnoreNotFound(w.collector.Delete(w.ctx, secret))
 }
 
 // deposit adds to a wallet's deposits.
