@@ -49,7 +49,7 @@ func byProductUntilAccepted(object client.Object) []string {
 
 func byOperatorUntilFinished(object client.Object) []string {
 	order, ok := object.(*v1alpha1.EsimOrder)
-	if !ok || order.Status.Provisioning == nil || order.Terminal() {
+	if !ok || order.Status.Provisioning == nil || order.Terminal() && order.Status.Provisioning.Closing == "" {
 		return nil
 	}
 	return []string{order.Status.Provisioning.OperatorRef.Name}

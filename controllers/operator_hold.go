@@ -66,13 +66,23 @@ func (r *OperatorReconciler) releaseUnused(ctx context.Context, operator *v1alph
 	return false, nil
 }
 
-// heldByOrders asks the API server, page by page.
+// heldByOrders asks the API server: about orders that are PENDING, and about those that are
+// DELIVERED and may be half undone.
 func (r *OperatorReconciler) heldByOrders(ctx context.Context, operator string) (bool, error) {
+	for _, phase := range []v1alpha1.OrderPhase{v1alpha1.PhasePending, v1alpha1.PhaseDelivered} {
+		if held, err := r.heldByOrdersThatAre(ctx, phase, operator); held || err != nil {
+			return held, err
+		}
+	}
+	return false, nil
+}
+
+func (r *OperatorReconciler) heldByOrdersThatAre(ctx context.Context, phase v1alpha1.OrderPhase, operator string) (bool, error) {
 	const page = 500
 	var next string
 	for {
 		var orders v1alpha1.EsimOrderList
-		err := r.Live.List(ctx, &orders, client.MatchingFields{"status.phase": string(v1alpha1.PhasePending)}, client.Limit(page), client.Continue(next))
+		err := r.Live.List(ctx, &orders, client.MatchingFields{"status.phase": string(phase)}, client.Limit(page), client.Continue(next))
 		if err != nil {
 			return false, fmt.Errorf("listing unfinished orders: %w", err)
 		}

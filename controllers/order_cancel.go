@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/leader"
@@ -36,30 +40,41 @@ func (r *OrderReconciler) cancel(ctx context.Context, p *pass) (*decision, error
 // that holds nothing does not wait for its operator.
 func (r *OrderReconciler) returnHeld(ctx context.Context, p *pass, why string) (*decision, error) {
 	p.ending = true
-	err := r.openJournal(ctx, p)
-	if err != nil && !errors.Is(err, operators.ErrJournalRefused) {
+	provisioning := p.provisioning()
+	p.source = currentSource(provisioning)
+	if provisioning.Closing == "" {
+		provisioning.NextAttemptTime = nil // what a retry waits for does not matter any more
+	}
+	// An order whose status names what it holds waits for its operator first, and reads then.
+	if known := provisioning.Closing + provisioning.ICCID; known != "" && toldByPerson(p.order) == "" {
+		if decided, err := r.enter(ctx, p); decided != nil || err != nil {
+			return decided, err
+		}
+	}
+	if err := r.openJournal(ctx, p); err != nil && !errors.Is(err, operators.ErrJournalRefused) {
 		return nil, err
 	}
-	resolved := p.order.Annotations[v1alpha1.ResolveAnnotation] == v1alpha1.ResolveNotBought && waitsForPerson(p.order)
-	held := p.held()
-	if resolved || held == "" {
+	switch told := toldByPerson(p.order); {
+	case told == v1alpha1.ResolveDelivered:
+		return r.deliverTold(ctx, p)
+	case told == v1alpha1.ResolveNotBought, p.held() == "":
 		return nil, nil
 	}
-	p.source = currentSource(p.provisioning())
-	closing := p.provisioning().Closing != ""
-	if !closing {
-		p.provisioning().NextAttemptTime = nil // what a retry waits for does not matter any more
+	held := p.held()
+	if p.slot == nil {
+		provisioning.ICCID = string(held) // where it has to wait, the next pass knows
+		if decided, err := r.enter(ctx, p); decided != nil || err != nil {
+			return decided, err
+		}
 	}
-	if decided, err := r.enter(ctx, p); decided != nil || err != nil {
-		return decided, err
-	}
-	if closing {
+	if provisioning.Closing != "" {
 		return r.giveBack(ctx, p, again)
 	}
 	return r.close(ctx, p, held, &operators.Error{Class: operators.Restart, Message: why})
 }
 
-// undoing tells whether a DELIVERED order is to be undone, or may be half undone.
+// undoing tells whether a DELIVERED order is to be undone, or may be half undone. That it was
+// deleted since changes nothing: what was asked for first is done first.
 func undoing(order *v1alpha1.EsimOrder) bool {
 	if order.Status.Phase != v1alpha1.PhaseDelivered || order.Status.Esim == nil || order.Status.Provisioning == nil {
 		return false
@@ -67,7 +82,7 @@ func undoing(order *v1alpha1.EsimOrder) bool {
 	if order.Status.Provisioning.Closing != "" {
 		return true
 	}
-	return order.DeletionTimestamp.IsZero() && order.Spec.Cancel && !cancelRefused(order)
+	return order.Spec.Cancel && !cancelRefused(order)
 }
 
 // undo takes back a profile that was delivered, and refunds it. Where it is on a device
@@ -79,19 +94,27 @@ func (r *OrderReconciler) undo(ctx context.Context, p *pass) (*decision, error) 
 	if p.order.Status.Activation != nil && p.order.Status.Activation.Installed {
 		return refuseCancel(p, reasonTooLate), nil
 	}
-	p.ending = true
-	if err := r.openJournal(ctx, p); err != nil && !errors.Is(err, operators.ErrJournalRefused) {
-		return nil, err
-	}
-	if p.order.Annotations[v1alpha1.ResolveAnnotation] == v1alpha1.ResolveNotBought && waitsForPerson(p.order) {
+	switch toldByPerson(p.order) {
+	case v1alpha1.ResolveNotBought:
 		return undone(), nil
+	case v1alpha1.ResolveDelivered:
+		return refuseInstalled(p), nil
 	}
+	p.ending = true
 	p.source = currentSource(p.provisioning())
+	if gone, err := r.operatorGone(ctx, p.source.OperatorRef.Name); err != nil {
+		return nil, err
+	} else if gone && p.provisioning().Closing == "" {
+		return refuseCancel(p, reasonOperatorRefused), nil
+	}
 	if decided, err := r.enter(ctx, p); decided != nil || err != nil {
 		if decided != nil && decided.condition == "" {
 			decided.condition = v1alpha1.ConditionCancelling
 		}
 		return decided, err
+	}
+	if err := r.openJournal(ctx, p); err != nil && !errors.Is(err, operators.ErrJournalRefused) {
+		return nil, err
 	}
 	asked := again
 	if p.provisioning().Closing == "" {
@@ -117,18 +140,18 @@ func (r *OrderReconciler) markClosing(ctx context.Context, p *pass) error {
 // undoneOrNot reads the answer to the CancelOrder of a DELIVERED order.
 func (r *OrderReconciler) undoneOrNot(ctx context.Context, p *pass, asked asking, err error) (*decision, error) {
 	var failed *operators.Error
-	final := errors.Is(err, operators.ErrInstalled) || errors.Is(err, operators.ErrNotOurs)
+	final := errors.Is(err, operators.ErrInstalled) || errors.Is(err, operators.ErrNotOurs) || errors.Is(err, operators.ErrUnknownProfile)
 	switch {
 	case errors.Is(err, leader.ErrNotLeading):
 		return nil, err
-	case err == nil:
+	case err == nil, errors.Is(err, operators.ErrUnknownProfile) && asked == again:
+		// What an operator does not know any more after a CancelOrder, that one has given back.
 		return undone(), nil
 	case final && asked == again:
 		// The CancelOrder before this one, whose answer was lost, may have done it.
 		return r.askPerson(p, err), nil
 	case errors.Is(err, operators.ErrInstalled):
-		p.order.Status.Activation = &v1alpha1.OrderActivation{Status: v1alpha1.ActivationActive, Installed: true}
-		return refuseCancel(p, reasonTooLate), nil
+		return refuseInstalled(p), nil
 	case final:
 		return refuseCancel(p, reasonOperatorRefused), nil
 	case errors.As(err, &failed):
@@ -137,6 +160,9 @@ func (r *OrderReconciler) undoneOrNot(ctx context.Context, p *pass, asked asking
 		if d.condition == "" {
 			d.condition = v1alpha1.ConditionCancelling
 		}
+		if asked == first && failed.Class != operators.OutcomeUnknown {
+			p.provisioning().Closing = "" // nothing was done: the next call is the first again
+		}
 		return d, nil
 	default:
 		return nil, err
@@ -144,6 +170,24 @@ func (r *OrderReconciler) undoneOrNot(ctx context.Context, p *pass, asked asking
 }
 
 func undone() *decision { return cancelled("The profile was taken back by its operator") }
+
+// refuseInstalled leaves an order DELIVERED whose profile turned out to be on a device.
+func refuseInstalled(p *pass) *decision {
+	p.order.Status.Activation = &v1alpha1.OrderActivation{Status: v1alpha1.ActivationActive, Installed: true}
+	return refuseCancel(p, reasonTooLate)
+}
+
+// operatorGone tells whether an EsimOperator does not exist. The cache's word for it is
+// checked.
+func (r *OrderReconciler) operatorGone(ctx context.Context, name string) (bool, error) {
+	for _, reader := range []client.Reader{r.Client, r.Live} {
+		err := reader.Get(ctx, types.NamespacedName{Name: name}, &v1alpha1.EsimOperator{})
+		if !apierrors.IsNotFound(err) {
+			return false, err
+		}
+	}
+	return true, nil
+}
 
 // refuseCancel leaves a DELIVERED order what it was.
 func refuseCancel(p *pass, reason string) *decision {

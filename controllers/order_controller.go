@@ -134,8 +134,7 @@ func (r *OrderReconciler) stopped(ctx context.Context, p *pass, err error) (ctrl
 		}
 		return ctrl.Result{RequeueAfter: conflictDelay, Priority: &retryPriority}, nil
 	}
-	r.noteHeld(ctx, p)
-	return ctrl.Result{Priority: &retryPriority}, err
+	return ctrl.Result{Priority: &retryPriority}, errors.Join(err, r.noteHeld(ctx, p))
 }
 
 // notLeadingDelay is how long an order waits while it is not known who leads.

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/operators"
 )
 
@@ -51,13 +53,25 @@ func (r *OrderReconciler) deliverInstalled(_ context.Context, p *pass) (*decisio
 	return d, nil
 }
 
-func delivered(p *pass, activation v1alpha1.OrderActivation) *decision {
+// deliverTold is for an order of which a person found out that its profile is on its
+// customer's device. Its code may be lost; it is of no use any more.
+func (r *OrderReconciler) deliverTold(ctx context.Context, p *pass) (*decision, error) {
+	entry, _ := p.journal.Profile()
+	provisioning := p.provisioning()
+	if held := activation.ICCID(cmp.Or(provisioning.Closing, provisioning.ICCID)); held != "" && entry.ICCID != held {
+		entry = operators.Profile{ICCID: held}
+	}
+	p.profile = entry
+	return r.deliverInstalled(ctx, p)
+}
+
+func delivered(p *pass, life v1alpha1.OrderActivation) *decision {
 	p.order.Status.Esim = &v1alpha1.OrderEsim{
 		ICCID:          string(p.profile.ICCID),
 		ActivationCode: codeOf(p.profile).Masked(),
 		SecretRef:      v1alpha1.SecretReference{Name: v1alpha1.ActivationSecretName(p.order.Name)},
 	}
-	p.order.Status.Activation = &activation
+	p.order.Status.Activation = &life
 	provisioning := p.provisioning()
 	provisioning.ICCID, provisioning.Closing = "", ""
 	provisioning.NextAttemptTime, provisioning.LastError = nil, nil

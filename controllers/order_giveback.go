@@ -53,7 +53,7 @@ func (r *OrderReconciler) giveBack(ctx context.Context, p *pass, asked asking) (
 	switch {
 	case errors.Is(err, leader.ErrNotLeading):
 		return nil, err // who leads now decides what to write
-	case err == nil:
+	case err == nil, errors.Is(err, operators.ErrUnknownProfile):
 		return r.givenBack(ctx, p)
 	case errors.Is(err, operators.ErrInstalled) && bool(asked) && written:
 		p.profile = entry
@@ -150,8 +150,8 @@ func (r *OrderReconciler) askPerson(p *pass, err error) *decision {
 	return &decision{
 		reason:    reasonNeedsPerson,
 		condition: v1alpha1.ConditionOutcomeUnknown,
-		message: fmt.Sprintf("%s; ask the operator about ICCID %s. If it was not delivered, annotate the order with %s=%s",
-			err.Error(), asked, v1alpha1.ResolveAnnotation, v1alpha1.ResolveNotBought),
+		message: fmt.Sprintf("%s; ask the operator about ICCID %s, and annotate the order with %s=%s or, if the customer has it, %s",
+			err.Error(), asked, v1alpha1.ResolveAnnotation, v1alpha1.ResolveNotBought, v1alpha1.ResolveDelivered),
 		event: &orderEvent{eventWarning, reasonNeedsPerson, "GiveBack", "Nobody but the operator can tell whether the profile was delivered"},
 	}
 }

@@ -22,7 +22,7 @@ const reasonOperatorUnavailable = "WaitingForOperator"
 // enter takes the right to call the operator. An order that cannot have it is put back, and
 // woken when it can: no worker waits.
 func (r *OrderReconciler) enter(ctx context.Context, p *pass) (*decision, error) {
-	if waitsForPerson(p.order) && p.order.Annotations[v1alpha1.ResolveAnnotation] != v1alpha1.ResolveNotBought {
+	if waitsForPerson(p.order) && toldByPerson(p.order) == "" {
 		// Not for ever: the cache may be old, and the person's answer taken already.
 		return &decision{silent: true, after: r.Pace.Waiting.Duration}, nil
 	}

@@ -24,8 +24,11 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 	if err := r.openJournal(ctx, p); err != nil {
 		return r.journalUnreadable(ctx, p, err)
 	}
-	if p.order.Annotations[v1alpha1.ResolveAnnotation] == v1alpha1.ResolveNotBought && waitsForPerson(p.order) {
+	switch toldByPerson(p.order) {
+	case v1alpha1.ResolveNotBought:
 		return r.resolvedByPerson(ctx, p)
+	case v1alpha1.ResolveDelivered:
+		return r.deliverTold(ctx, p)
 	}
 	provisioning := p.provisioning()
 	if provisioning.Closing != "" {

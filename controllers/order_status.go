@@ -185,19 +185,21 @@ const recordTries = 5
 // noteHeld puts the ICCID that an interrupted pass holds into the status, so that it is given
 // back even if its journal should vanish. It is a second line: if it fails too, the journal
 // still stands.
-func (r *OrderReconciler) noteHeld(ctx context.Context, p *pass) {
+func (r *OrderReconciler) noteHeld(ctx context.Context, p *pass) error {
 	if p.journal == nil || p.provisioning() == nil || p.order.Terminal() {
-		return
+		return nil
 	}
 	held := string(p.held())
 	if held == "" || held == p.written.Provisioning.ICCID {
-		return
+		return nil
 	}
 	p.order.Status = *p.written.DeepCopy()
 	p.provisioning().ICCID = held
-	if err := r.writeStatus(ctx, p); err != nil {
+	err := r.writeStatus(ctx, p)
+	if err != nil {
 		ctrl.LoggerFrom(ctx).Info("The ICCID that the order holds could not be noted", "cause", err.Error())
 	}
+	return err
 }
 
 // noteHeldNow does what noteHeld does for a pass whose knowledge of the order was old: the
@@ -207,17 +209,21 @@ func (r *OrderReconciler) noteHeldNow(ctx context.Context, p *pass) {
 	if p.journal == nil || p.held() == "" {
 		return
 	}
-	var order v1alpha1.EsimOrder
-	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(p.order), &order); err != nil {
-		ctrl.LoggerFrom(ctx).Info("The ICCID that the order holds could not be noted", "cause", err.Error())
-		return
+	for range recordTries {
+		var order v1alpha1.EsimOrder
+		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(p.order), &order); err != nil {
+			ctrl.LoggerFrom(ctx).Info("The ICCID that the order holds could not be noted", "cause", err.Error())
+			return
+		}
+		now := order.Status.Provisioning
+		if order.UID != p.order.UID || order.Terminal() || now == nil || now.RequestID != p.journal.requestID() {
+			return
+		}
+		p.order, p.written = &order, *order.Status.DeepCopy()
+		if !apierrors.IsConflict(r.noteHeld(ctx, p)) {
+			return
+		}
 	}
-	now := order.Status.Provisioning
-	if order.UID != p.order.UID || order.Terminal() || now == nil || now.RequestID != p.journal.requestID() {
-		return
-	}
-	p.order, p.written = &order, *order.Status.DeepCopy()
-	r.noteHeld(ctx, p)
 }
 
 func setPending(p *pass, reason, message string) {
@@ -257,6 +263,9 @@ func setEnded(p *pass, phase v1alpha1.OrderPhase, reason, message string) {
 	p.order.Status.Activation = nil
 	if provisioning := p.provisioning(); provisioning != nil {
 		provisioning.ICCID, provisioning.NextAttemptTime = "", nil
+		if provisioning.Closing == "" && p.journal != nil && p.journal.secret != nil {
+			provisioning.Closing = string(p.journal.secret.Data[v1alpha1.SecretKeyICCID]) // an earlier attempt's
+		}
 	}
 	p.set(v1alpha1.ConditionProvisioned, metav1.ConditionFalse, reason, message)
 	p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
@@ -322,6 +331,20 @@ func (p *pass) set(conditionType string, status metav1.ConditionStatus, reason, 
 // cancelRefused tells whether the order's cancellation was refused for good.
 func cancelRefused(order *v1alpha1.EsimOrder) bool {
 	return meta.IsStatusConditionTrue(order.Status.Conditions, v1alpha1.ConditionCancelRefused)
+}
+
+// toldByPerson is what a platform role found out about an order that waits for it; empty where
+// nothing was told, or nothing is waited for.
+func toldByPerson(order *v1alpha1.EsimOrder) string {
+	if !waitsForPerson(order) {
+		return ""
+	}
+	switch told := order.Annotations[v1alpha1.ResolveAnnotation]; told {
+	case v1alpha1.ResolveNotBought, v1alpha1.ResolveDelivered:
+		return told
+	default:
+		return ""
+	}
 }
 
 // waitsForPerson tells whether only a platform role can tell what became of the order.

@@ -21,7 +21,8 @@ type Driver interface {
 
 	// GiveBack returns a profile that is not on a device yet. Nil is the operator's answer
 	// that the profile can no longer be used. Errors: ErrInstalled where it is too late,
-	// ErrNotOurs where the operator knows another owner for it, else *Error.
+	// ErrUnknownProfile where the operator has nothing to give back, ErrNotOurs where it knows
+	// another owner for it, else *Error.
 	GiveBack(ctx context.Context, h Held) error
 
 	// Probe connects without buying anything. Its errors are of type *Error.

@@ -35,6 +35,10 @@ const (
 var (
 	// ErrInstalled says that it is too late to give back: the profile is on a device.
 	ErrInstalled = errors.New("the profile is already on a device")
+	// ErrUnknownProfile says that the operator does not know the profile, or has it in a state
+	// that it cannot leave by being given back. Nobody can download it any more: it was given
+	// back before, or it is on a device.
+	ErrUnknownProfile = errors.New("the operator does not know the profile any more, or not as one that can be given back")
 	// ErrNotOurs says that the operator knows the profile with another EID or matching ID, or as
 	// another customer's.
 	ErrNotOurs = errors.New("the operator knows the profile with another EID or matching ID, or as another customer's")

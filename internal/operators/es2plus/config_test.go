@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/operators"
 )
 
@@ -49,6 +50,7 @@ func TestAProbeThatSucceedsIsNoTypedNil(t *testing.T) {
 		t.Errorf("Probe: %v", err)
 	}
 	w := newWorld(options{}, nil)
+	w.smdp.profiles = map[activation.ICCID]*sold{heldICCID: {state: stateAllocated}}
 	var driver operators.Driver = w.manager(1).driver
 	if err := driver.GiveBack(t.Context(), operators.Held{RequestID: "R", ICCID: heldICCID}); err != nil {
 		t.Errorf("GiveBack: %v", err)

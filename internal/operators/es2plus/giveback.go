@@ -31,15 +31,15 @@ func (d *Driver) GiveBack(ctx context.Context, h operators.Held) error {
 	return err
 }
 
-// verdict reads the answer to CancelOrder: nil, operators.ErrInstalled or ErrNotOurs where it
-// is final. An answer that is not final is worth asking again.
+// verdict reads the answer to CancelOrder: nil, operators.ErrInstalled, ErrUnknownProfile or
+// ErrNotOurs where it is final. An answer that is not final is worth asking again.
 func verdict(failure *operators.Error) (final bool, err error) {
 	if failure == nil {
 		return true, nil
 	}
 	switch failure.Code {
 	case codeUnknownICCID, codeWrongState:
-		return true, nil
+		return true, operators.ErrUnknownProfile
 	case codeInstalled:
 		return true, operators.ErrInstalled
 	case codeOtherEID, codeOtherMatchingID, codeNotOurICCID, codeMatchingIDMissing, codeMatchingIDWanted:

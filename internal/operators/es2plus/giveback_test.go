@@ -23,8 +23,8 @@ func TestGiveBackReadsEachAnswer(t *testing.T) {
 		class operators.Class
 	}{
 		{"cancelled", answer(nil, ""), nil, ""},
-		{"unknown there: nothing to hold", answer(nil, "8.2.1/3.9"), nil, ""},
-		{"in a state that it cannot leave", answer(nil, "8.2.1/3.5"), nil, ""},
+		{"unknown there: nothing to hold", answer(nil, "8.2.1/3.9"), operators.ErrUnknownProfile, ""},
+		{"in a state that it cannot leave", answer(nil, "8.2.1/3.5"), operators.ErrUnknownProfile, ""},
 		{"already downloaded", answer(nil, "8.2.1/3.3"), operators.ErrInstalled, ""},
 		{"another EID", answer(nil, "8.2.1/3.10"), operators.ErrNotOurs, ""},
 		{"another matching ID", answer(nil, "8.2.6/3.10"), operators.ErrNotOurs, ""},
@@ -60,6 +60,7 @@ func TestGiveBackSaysWhetherTheProfileMayBeSoldAgain(t *testing.T) {
 			map[string]any{"iccid": string(heldICCID), "finalProfileStatusIndicator": "Available"}},
 	} {
 		w := newWorld(options{}, nil)
+		w.smdp.profiles = map[activation.ICCID]*sold{heldICCID: {state: stateAllocated}}
 		if err := w.manager(1).driver.GiveBack(t.Context(), tc.held); err != nil {
 			t.Fatal(err)
 		}

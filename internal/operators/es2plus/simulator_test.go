@@ -225,7 +225,7 @@ func TestAProfileAtTheSimulatorIsGivenBackInEveryState(t *testing.T) {
 			if err := d.GiveBack(t.Context(), h); err != nil {
 				t.Fatal(err)
 			}
-		}, nil, smdp.StateUnavailable},
+		}, operators.ErrUnknownProfile, smdp.StateUnavailable},
 		{"installed", func(t *testing.T, s *smdp.Server, d *Driver, h operators.Held) {
 			confirmHeld(t, s, d, h)
 			if err := s.Install(h.ICCID); err != nil {

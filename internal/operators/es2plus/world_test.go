@@ -249,7 +249,7 @@ func (m *manager) giveBack(j *memoryJournal, first bool) error {
 	}
 	err := m.driver.GiveBack(context.Background(), held)
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, operators.ErrUnknownProfile):
 		return m.writeStatus("next attempt", func(s *orderStatus) {
 			s.attempt, s.iccid, s.closing = s.attempt+1, "", ""
 		})
