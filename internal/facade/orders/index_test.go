@@ -290,10 +290,12 @@ func filled(count int) *Index {
 	return index
 }
 
-// numbered is the order of a number: half of them DELIVERED, ten made in each second.
+// numbered is the order of a number: half of them DELIVERED, ten made in each second. Ids are
+// in no order, and each there once.
 func numbered(i int) *v1alpha1.EsimOrder {
+	const odd = 2654435761
 	order := &v1alpha1.EsimOrder{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "acme", Name: ids.OrderName(ids.FromReference(fmt.Sprint(i), 0)), UID: types.UID(fmt.Sprint(i)),
+		Namespace: "acme", Name: ids.OrderName(int64(i+1) * odd & ids.MaxNamed), UID: types.UID(fmt.Sprint(i)),
 		CreationTimestamp: metav1.NewTime(epoch.Add(time.Duration(i/10) * time.Second)),
 	}}
 	order.Spec.ProductRef.Name = "japan"
