@@ -175,7 +175,7 @@ func TestNothingIsReservedFromABookThatWasClosedMeanwhile(t *testing.T) {
 			order := a.order("order", "6")
 			first := reserve(books, order)
 			<-slow.stopped
-			a.must(a.api.Delete(t.Context(), before))
+			a.dropWallet(before)
 			now := a.wallet("main", "10")
 			a.written("another", now, "6") // by another leader
 			closes(a, books, before)

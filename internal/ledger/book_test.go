@@ -218,7 +218,7 @@ func TestAWalletThatIsMadeLaterHasItsOwnMoney(t *testing.T) {
 	books := a.ledger()
 	before := a.wallet("main", "10")
 	a.charged(books, "order", "4")
-	a.must(a.api.Delete(t.Context(), before))
+	a.dropWallet(before)
 	books.WalletGone("acme", before.UID)
 	now := a.wallet("main", "20") // of the same name
 	other := a.wallet("other", "5")

@@ -36,11 +36,11 @@ func TestWhatTheCacheDoesNotShowYetIsPaidWith(t *testing.T) {
 		},
 		"a wallet": func(a *acme) {
 			wallet := a.walletNow("main")
-			a.must(a.api.Delete(t.Context(), wallet))
+			a.dropWallet(wallet)
 			a.wallet("another", "10")
 		},
 		"a client's currency": func(a *acme) {
-			a.must(a.api.Delete(t.Context(), a.walletNow("main")))
+			a.dropWallet(a.walletNow("main"))
 			a.wallet("euros", "9", euros)
 			a.client(v1alpha1.EsimClientSpec{DefaultCurrency: "EUR"})
 		},

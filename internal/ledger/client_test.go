@@ -11,6 +11,7 @@ import (
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/ids"
@@ -72,6 +73,15 @@ func (a *acme) wallet(name string, deposit v1alpha1.SignedDecimal, change ...fun
 	}
 	a.must(a.api.Create(a.t.Context(), wallet))
 	return wallet
+}
+
+// dropWallet deletes a wallet and lets it go.
+func (a *acme) dropWallet(wallet *v1alpha1.EsimWallet) {
+	a.t.Helper()
+	a.must(a.api.Delete(a.t.Context(), wallet))
+	last := a.walletNow(wallet.Name)
+	controllerutil.RemoveFinalizer(last, v1alpha1.WalletFinalizer)
+	a.must(a.api.Update(a.t.Context(), last))
 }
 
 // order places an order and returns it as a pass has it before the charge: with plan and id.
