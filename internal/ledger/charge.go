@@ -9,22 +9,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/pricing"
 )
-
-// Refusal says why an order cannot be charged, in words for whoever placed it.
-type Refusal struct {
-	Code   v1alpha1.FailureCode
-	Reason string
-}
-
-func (r *Refusal) Error() string { return r.Reason }
-
-// ErrCharged says that the order is charged already: whoever asked works from an old cache.
-var ErrCharged = errors.New("the order is charged already")
 
 // Reservation is money that is set aside for one charge. Exactly one of its methods must be
 // called, once.
@@ -39,7 +29,8 @@ type Reservation struct {
 }
 
 // Reserve sets aside what the order's plan costs. The order has its plan and its id. The error
-// is a *Refusal where the order must FAIL, ErrCharged, or one of the API server's.
+// is a *Refusal where the order must FAIL, a *Later where that is not known yet, ErrCharged, or
+// one of the API server's.
 func (l *Ledger) Reserve(ctx context.Context, order *v1alpha1.EsimOrder) (*Reservation, error) {
 	b := l.book(order.Namespace)
 	for {
@@ -97,6 +88,9 @@ func (l *Ledger) reserveFrom(ctx context.Context, reader client.Reader, b *book,
 	if err != nil {
 		return nil, refused(err)
 	}
+	if !controllerutil.ContainsFinalizer(quote.Wallet, v1alpha1.WalletFinalizer) {
+		return nil, &Later{After: holdDelay, Cause: fmt.Errorf("EsimWallet %s: %w", quote.Wallet.Name, ErrNotHeld)}
+	}
 	if err := b.setAside(order, quote); err != nil {
 		return nil, err
 	}
@@ -112,20 +106,6 @@ func (l *Ledger) reserveFrom(ctx context.Context, reader client.Reader, b *book,
 		charge.ExchangeRate = *quote.Rate
 	}
 	return charge, nil
-}
-
-// refused gives pricing's refusals the failure codes of the contract.
-func refused(err error) error {
-	refusal := &Refusal{Reason: err.Error()}
-	switch {
-	case errors.Is(err, pricing.ErrUnknownWallet), errors.Is(err, pricing.ErrNoWallet):
-		refusal.Code = v1alpha1.FailureInvalidWallet
-	case errors.Is(err, pricing.ErrNoRate):
-		refusal.Code = v1alpha1.FailureNoExchangeRate
-	default:
-		return err
-	}
-	return refusal
 }
 
 // setAside takes the quote's amount out of what the wallet can spend. What an earlier try of
