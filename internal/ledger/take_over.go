@@ -29,6 +29,10 @@ import (
 // pageSize of the lists that a book is opened from. All pages show one moment.
 const pageSize = 1000
 
+// takeTries is how often an order is written to before it is left for another time: whoever
+// owns the order may edit it in a loop, and must not hold up who waits.
+const takeTries = 20
+
 // writesAtOnce is how many orders are taken over in parallel.
 const writesAtOnce = 16
 
@@ -175,7 +179,7 @@ func (l *Ledger) takeOver(ctx context.Context, b *book, but types.UID) error {
 func (l *Ledger) take(ctx context.Context, b *book, order *v1alpha1.EsimOrder) error {
 	order = order.DeepCopy()
 	uid := order.UID
-	for {
+	for range takeTries {
 		before := b.entry(uid)
 		if order.ResourceVersion != "" { // else it is known by name only
 			order.Status.TakenOverTime = &metav1.MicroTime{Time: l.Clock.Now()}
@@ -202,6 +206,7 @@ func (l *Ledger) take(ctx context.Context, b *book, order *v1alpha1.EsimOrder) e
 		}
 		order = now
 	}
+	return fmt.Errorf("taking over EsimOrder %s/%s: it was edited meanwhile, %d times in a row", order.Namespace, order.Name, takeTries)
 }
 
 // taken tells that no write that was sent while the order's entry was the one given can charge
