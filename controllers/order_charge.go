@@ -14,11 +14,14 @@ import (
 func (r *OrderReconciler) reserve(ctx context.Context, p *pass) (*ledger.Reservation, *decision, error) {
 	reservation, err := r.Ledger.Reserve(ctx, p.order)
 	var refusal *ledger.Refusal
+	var later *ledger.Later
 	switch {
 	case err == nil:
 		return reservation, nil, nil
 	case errors.As(err, &refusal):
 		return nil, orderFailed(refusal.Code, refusal.Reason), nil
+	case errors.As(err, &later):
+		return nil, &decision{silent: true, after: later.After}, nil
 	case errors.Is(err, ledger.ErrCharged):
 		return nil, nil, staleCache(p.order, err)
 	default:

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/activation"
@@ -279,4 +280,29 @@ func (d *desk) gaveBack() {
 	if closing := d.look().Status.Provisioning.Closing; closing != "" {
 		d.t.Errorf("closing is left: %s", closing)
 	}
+}
+
+func TestAWalletPaysOnceItIsHeld(t *testing.T) {
+	d := atDesk(t, testshop.Options{}, nil)
+	d.connect()
+	key := types.NamespacedName{Namespace: d.shop.Name, Name: testshop.WalletName}
+	wallet, err := d.shop.Wallet(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wallet.Finalizers = nil // as it is at first, before the wallet controller has seen it
+	if err := d.api.Update(t.Context(), wallet); err != nil {
+		t.Fatal(err)
+	}
+	d.order()
+	if err := d.pass(); err != nil {
+		t.Fatal(err)
+	}
+	if order := d.look(); order.Status.Charge != nil || order.Terminal() {
+		t.Fatalf("%s, charge %+v, from a wallet that could vanish", summary(order), order.Status.Charge)
+	}
+	if _, err := d.WorkWallet(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	d.until("DELIVERED Delivered")
 }
