@@ -1,0 +1,82 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/serviceaccount"
+	tokencache "k8s.io/apiserver/pkg/authentication/token/cache"
+	"k8s.io/apiserver/pkg/authentication/user"
+	webhooktoken "k8s.io/apiserver/plugin/pkg/authenticator/token/webhook"
+	"k8s.io/client-go/kubernetes"
+)
+
+const (
+	// Audience of the tokens that the REST API takes.
+	Audience = "esim-api"
+	// RefreshAudience is that of refresh tokens, which are good for nothing else.
+	RefreshAudience = "esim-api-refresh"
+
+	// reviewTTL is how long the answer about a token counts here.
+	reviewTTL = 2 * time.Second
+)
+
+// Identity is who is calling.
+type Identity struct {
+	// Namespace is the client.
+	Namespace string
+	// ServiceAccount is the caller, in Namespace.
+	ServiceAccount string
+	// User is the same as RBAC knows it.
+	User user.Info
+}
+
+// Authenticate tells who makes a request. The error is a Refusal: ErrNoToken, ErrInvalidToken,
+// or that the API server did not answer.
+func (g *Guard) Authenticate(r *http.Request) (*Identity, error) {
+	token, err := bearer(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	ctx := authenticator.WithAudiences(r.Context(), authenticator.Audiences{Audience})
+	response, genuine, err := g.tokens.AuthenticateToken(ctx, token)
+	switch {
+	case err != nil:
+		return nil, unavailable(fmt.Errorf("having a token reviewed: %w", err))
+	case !genuine:
+		return nil, ErrInvalidToken
+	}
+	return identityOf(response.User)
+}
+
+// identityOf is the ServiceAccount that a user is; only these are clients.
+func identityOf(info user.Info) (*Identity, error) {
+	namespace, name, err := serviceaccount.SplitUsername(info.GetName())
+	if err != nil || !slices.Contains(info.GetGroups(), serviceaccount.ServiceAccountGroupPrefix+namespace) {
+		return nil, ErrInvalidToken
+	}
+	return &Identity{Namespace: namespace, ServiceAccount: name, User: info}, nil
+}
+
+// newAuthenticators are those of access tokens, which remember answers for reviewTTL, and of
+// refresh tokens, which do not: each is used once.
+func newAuthenticators(kube kubernetes.Interface) (access, refresh authenticator.Token, err error) {
+	reviews, err := webhooktoken.NewFromInterface(kube.AuthenticationV1(), nil, retries(), callTimeout,
+		webhooktoken.AuthenticatorMetrics{
+			RecordRequestTotal:   func(context.Context, string) {},
+			RecordRequestLatency: func(context.Context, string, float64) {},
+		})
+	if err != nil {
+		return nil, nil, fmt.Errorf("setting up the review of tokens: %w", err)
+	}
+	living := &livingSessions{reviews: reviews, secrets: kube.CoreV1()}
+	return tokencache.New(living, false, reviewTTL, reviewTTL), reviews, nil
+}
+
+// retries of a question to the API server: one, at once, for a connection that it has closed.
+func retries() wait.Backoff { return wait.Backoff{Steps: 2, Duration: 20 * time.Millisecond} }

@@ -1,0 +1,87 @@
+package access
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// MaxTokenLength bounds what is taken for a token. A ServiceAccount's has about 1 KiB.
+const MaxTokenLength = 8 << 10
+
+const bearerScheme = "bearer"
+
+// bearer is the token of a request (RFC 6750 section 2.1). What cannot be a ServiceAccount's
+// token is refused here, so that nonsense costs the API server nothing.
+func bearer(header http.Header) (string, error) {
+	values := header.Values("Authorization")
+	switch {
+	case len(values) == 0 || (len(values) == 1 && values[0] == ""):
+		return "", ErrNoToken
+	case len(values) > 1:
+		return "", ErrInvalidToken
+	}
+	scheme, token, found := strings.Cut(values[0], " ")
+	if !found || !strings.EqualFold(scheme, bearerScheme) {
+		return "", ErrInvalidToken
+	}
+	token = strings.TrimLeft(token, " ")
+	if !looksLikeToken(token) {
+		return "", ErrInvalidToken
+	}
+	return token, nil
+}
+
+// looksLikeToken tells whether a text has the form of a signed JWT: three parts in base64url
+// (RFC 7515 section 7.1). Whether it is genuine is the API server's to say.
+func looksLikeToken(text string) bool {
+	if len(text) > MaxTokenLength {
+		return false
+	}
+	length, parts := 0, 1
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '.' && length > 0:
+			length, parts = 0, parts+1
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+			length++
+		default:
+			return false
+		}
+	}
+	return parts == 3 && length > 0
+}
+
+// boundSecret is the Secret that a token ends with.
+type boundSecret struct {
+	Name string    `json:"name"`
+	UID  types.UID `json:"uid"`
+}
+
+// secretOf is the Secret that a token is bound to, and false where it is bound to none. It
+// believes what the token says, so the token must have been reviewed.
+func secretOf(token string) (boundSecret, bool, error) {
+	var payload struct {
+		Kubernetes struct {
+			Secret *boundSecret `json:"secret"`
+		} `json:"kubernetes.io"`
+	}
+	_, rest, _ := strings.Cut(token, ".")
+	middle, _, _ := strings.Cut(rest, ".")
+	text, err := base64.RawURLEncoding.DecodeString(middle)
+	if err != nil {
+		return boundSecret{}, false, fmt.Errorf("decoding the token's payload: %w", err)
+	}
+	if err := json.Unmarshal(text, &payload); err != nil {
+		return boundSecret{}, false, fmt.Errorf("reading the token's payload: %w", err)
+	}
+	secret := payload.Kubernetes.Secret
+	if secret == nil {
+		return boundSecret{}, false, nil
+	}
+	return *secret, true, nil
+}
