@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -299,4 +300,46 @@ func TestPagesThatNoListHasAreEmpty(t *testing.T) {
 			t.Errorf("page %d by %d: %d products, total %d", page[0], page[1], len(got.Products), got.Total)
 		}
 	}
+}
+
+// Readers look on while products come and go. Run with the race detector it also shows that a
+// snapshot shares nothing that changes.
+func TestReadersSeeAWholeCatalogueWhileItChanges(t *testing.T) {
+	const steady, passing = 100, 50
+	c := filled(steady)
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				offer := c.Visible(nil)
+				page := offer.List(catalogue.Filter{Covers: "JPN"}, 1, 500)
+				if page.Total < steady || page.Total > steady+passing || len(page.Products) != page.Total {
+					t.Errorf("%d products of %d", len(page.Products), page.Total)
+					return
+				}
+				for _, p := range page.Products {
+					if v, ok := offer.Variant(p.Variants[0].ID); !ok || v.Product != p {
+						t.Errorf("product %d is there, and its variant is not", p.ID)
+						return
+					}
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for range 10 {
+		for i := steady; i < steady+passing; i++ {
+			c.OnAdd(many(i), false)
+		}
+		for i := steady; i < steady+passing; i++ {
+			c.OnDelete(many(i))
+		}
+	}
+	close(done)
+	readers.Wait()
 }

@@ -84,23 +84,12 @@ func (d *Desk) Create(ctx context.Context, namespace string, spec v1alpha1.EsimO
 		case standing == nil:
 			// Deleted meanwhile: the name is free again.
 		case standing.Spec.ClientReference == spec.ClientReference:
-			return nil, d.duplicate(standing)
+			return nil, &DuplicateError{First: standing}
 		default:
 			probe++
 		}
 	}
 	return nil, fmt.Errorf("creating an EsimOrder: %w", ErrNoName)
-}
-
-// duplicate names the order that has the reference: where the one that stands in the way FAILED
-// for it, that is another.
-func (d *Desk) duplicate(standing *v1alpha1.EsimOrder) error {
-	if isDuplicate(standing) {
-		if first, ok := d.Index.ByReference(standing.Namespace, standing.Spec.ClientReference); ok {
-			return &DuplicateError{First: first}
-		}
-	}
-	return &DuplicateError{First: standing}
 }
 
 // Find is a client's order by its id; nil where there is none. The index knows all but those

@@ -28,8 +28,14 @@ func (x *Index) Wait(ctx context.Context, order *v1alpha1.EsimOrder, until func(
 	}
 	w := x.waiters.add(order.UID)
 	defer x.waiters.remove(order.UID, w)
-	if known, ok := x.Get(order.Namespace, order.Name); ok && known.UID == order.UID {
-		w.changed(known)
+	if known, ok := x.Get(order.Namespace, order.Name); ok {
+		switch {
+		case known.UID == order.UID:
+			w.changed(known)
+		case older(order, known):
+			// Its name is another's by now. One that is older itself will go.
+			w.gone()
+		}
 	}
 	for {
 		select {

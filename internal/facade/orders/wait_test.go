@@ -92,6 +92,8 @@ func TestWaitingKnowsItsOrder(t *testing.T) {
 	order := pendingOrder("o-1")
 	predecessor := becomes(order, "5", v1alpha1.PhaseDelivered)
 	predecessor.UID = "predecessor"
+	successor := becomes(order, "20", v1alpha1.PhaseDelivered)
+	successor.UID = "successor"
 	for _, c := range []struct {
 		name string
 		// known is what the index has before the wait, events come after it has begun.
@@ -105,7 +107,8 @@ func TestWaitingKnowsItsOrder(t *testing.T) {
 			x.OnAdd(becomes(order, "11", v1alpha1.PhaseDelivered), false)
 		}},
 		{name: "deleted while PENDING", known: order, want: v1alpha1.PhasePending, err: ErrGone, events: func(x *Index) { x.OnDelete(order) }},
-		{name: "another took its name", known: order, want: v1alpha1.PhasePending, err: ErrGone, events: func(x *Index) { x.OnUpdate(order, predecessor) }},
+		{name: "another took its name", known: order, want: v1alpha1.PhasePending, err: ErrGone, events: func(x *Index) { x.OnUpdate(order, successor) }},
+		{name: "another had taken its name before", known: successor, want: v1alpha1.PhasePending, err: ErrGone},
 		{name: "an earlier order of its name", known: predecessor, want: v1alpha1.PhaseDelivered, events: func(x *Index) {
 			x.OnDelete(predecessor)
 			x.OnAdd(order, false)
