@@ -73,8 +73,9 @@ func (r *OrderReconciler) returnHeld(ctx context.Context, p *pass, why string) (
 	return r.close(ctx, p, held, &operators.Error{Class: operators.Restart, Message: why})
 }
 
-// undoing tells whether a DELIVERED order is to be undone, or may be half undone. That it was
-// deleted since changes nothing: what was asked for first is done first.
+// undoing tells whether a DELIVERED order is to be undone, or may be half undone. One that is
+// deleted is undone only if that has begun: its money may be in its wallet's settled totals
+// already, where a refund would be missed.
 func undoing(order *v1alpha1.EsimOrder) bool {
 	if order.Status.Phase != v1alpha1.PhaseDelivered || order.Status.Esim == nil || order.Status.Provisioning == nil {
 		return false
@@ -82,7 +83,7 @@ func undoing(order *v1alpha1.EsimOrder) bool {
 	if order.Status.Provisioning.Closing != "" {
 		return true
 	}
-	return order.Spec.Cancel && !cancelRefused(order)
+	return order.DeletionTimestamp.IsZero() && order.Spec.Cancel && !cancelRefused(order)
 }
 
 // undo takes back a profile that was delivered, and refunds it. Where it is on a device

@@ -147,7 +147,8 @@ func TestAPersonCanTellThatAnUnfinishedOrderWasDelivered(t *testing.T) {
 	}
 }
 
-func TestACancellationOutlivesADeletion(t *testing.T) {
+// Deleting a DELIVERED order neither cancels nor refunds, whatever is asked of it at the end.
+func TestADeletionCallsOffACancellationThatHasNotBegun(t *testing.T) {
 	d := atDesk(t, testshop.Options{}, nil)
 	d.connect()
 	d.order()
@@ -164,8 +165,29 @@ func TestACancellationOutlivesADeletion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if wallet.Status.Settled.Refunded != "4.5" || d.shop.Bought() != 0 {
+	if wallet.Status.Settled.Refunded != "0" || d.shop.Bought() != 1 {
 		t.Errorf("settled %+v, %d profiles left", wallet.Status.Settled, d.shop.Bought())
+	}
+}
+
+func TestADeletionWaitsForACancellationThatHasBegun(t *testing.T) {
+	d := atDesk(t, testshop.Options{}, nil)
+	d.connect()
+	d.order()
+	d.until("DELIVERED Delivered")
+	d.fault(smdp.Fault{Kind: smdp.FaultDropAnswer, Function: es2plus.CancelOrder, Times: 1})
+	d.edit(wantsCancel)
+	d.passes(1)
+	if err := d.api.Delete(t.Context(), d.look()); err != nil {
+		t.Fatal(err)
+	}
+	d.passes(8)
+	wallet, err := d.shop.Wallet(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.look() != nil || wallet.Status.Settled.Refunded != "4.5" || d.shop.Bought() != 0 {
+		t.Errorf("there: %v, settled %+v, %d profiles left", d.look() != nil, wallet.Status.Settled, d.shop.Bought())
 	}
 }
 
