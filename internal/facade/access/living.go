@@ -29,12 +29,12 @@ func (l *livingSessions) AuthenticateToken(ctx context.Context, token string) (*
 	identity, err := identityOf(response.User)
 	if err != nil {
 		// Somebody, but no client: Authenticate says so.
-		return response, true, nil //nolint:nilerr // as the line above says.
+		return response, true, nil
 	}
 	bound, isBound, err := secretOf(token)
 	if err != nil {
-		// Genuine, and unlike any that the API server makes.
-		return nil, false, nil //nolint:nilerr // such a token is refused, as any other.
+		// Genuine, and unlike any that the API server makes: refused, as any other.
+		return nil, false, nil
 	}
 	if !isBound || !strings.HasPrefix(bound.Name, sessionPrefix) {
 		return response, true, nil

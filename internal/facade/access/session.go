@@ -20,9 +20,9 @@ import (
 const (
 	// LoginServiceAccount is whose tokens those who log in get, in the client's namespace.
 	LoginServiceAccount = "esim-api"
-	// AccessLifetime and RefreshLifetime are what is asked for. The API server may grant
-	// less.
-	AccessLifetime  = time.Hour
+	// AccessLifetime is what is asked for. The API server may grant less.
+	AccessLifetime = time.Hour
+	// RefreshLifetime is what is asked for, likewise.
 	RefreshLifetime = 7 * 24 * time.Hour
 
 	// sessionType is that of the empty Secret to which a session's tokens are bound, so
