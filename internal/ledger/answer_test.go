@@ -219,6 +219,7 @@ func TestWhatIsAvailableIsNeverMoreThanTheBalance(t *testing.T) {
 		}
 		for i := range rapid.IntRange(1, 8).Draw(t, "orders") {
 			order := a.order(fmt.Sprintf("o%d", i), v1alpha1.Decimal(rapid.SampledFrom([]string{"0", "2.5", "7", "11.25"}).Draw(t, "price")))
+			a.soon()
 			reservation, err := books.Reserve(t.Context(), order)
 			if isRefusal(err) {
 				continue

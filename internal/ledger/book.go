@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -21,7 +20,8 @@ type book struct {
 
 	// gate is held for reading while the book is used, until the write that a use led to is
 	// answered, and for writing while the book is opened: no charge is on its way then.
-	gate sync.RWMutex
+	gate  sync.RWMutex
+	looks looks
 	// taking is held by whoever takes orders over from an earlier leader.
 	taking sync.Mutex
 
@@ -39,6 +39,8 @@ type book struct {
 	// was lost, may still charge.
 	uncharged  map[types.UID]*v1alpha1.EsimOrder
 	references references
+	// shown are the wallets' newest copies that anybody showed.
+	shown map[types.UID]*v1alpha1.EsimWallet
 	// asOf is the version of the list of orders that the book was opened from; empty where it
 	// is not known.
 	asOf string
@@ -177,6 +179,9 @@ func (a *account) count(e *entry, sign int) {
 // observe merges what an order says of itself with what is known: a charge and a refund, once
 // written, stay.
 func (b *book) observe(order *v1alpha1.EsimOrder, by source) {
+	if order.Terminal() {
+		b.looks.forget(order.UID)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.opened {
@@ -250,6 +255,7 @@ func (b *book) onHearsay() bool {
 
 // gone takes in that an order does not exist any more.
 func (b *book) gone(order *v1alpha1.EsimOrder) {
+	b.looks.forget(order.UID)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.opened {
@@ -366,6 +372,7 @@ func (b *book) closeAccount(wallet types.UID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.accounts, wallet)
+	delete(b.shown, wallet)
 	if len(b.accounts) == 0 && len(b.entries) == 0 && b.references.empty() {
 		b.opened = false
 	}
@@ -377,19 +384,4 @@ func (b *book) notify(wallet types.UID) {
 	if ok && a.name != "" {
 		b.tell(types.NamespacedName{Namespace: b.namespace, Name: a.name})
 	}
-}
-
-// settlingNow are the UIDs of the orders that wallets say they are settling.
-func settlingNow(wallets []v1alpha1.EsimWallet) map[types.UID]struct{} {
-	uids := map[types.UID]struct{}{}
-	for i := range wallets {
-		for _, order := range wallets[i].Status.Settling {
-			uids[order.UID] = struct{}{}
-		}
-	}
-	return uids
-}
-
-func exists(wallets []v1alpha1.EsimWallet, wallet types.UID) bool {
-	return slices.ContainsFunc(wallets, func(w v1alpha1.EsimWallet) bool { return w.UID == wallet })
 }

@@ -8,7 +8,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -33,11 +32,12 @@ type Reservation struct {
 // one of the API server's.
 func (l *Ledger) Reserve(ctx context.Context, order *v1alpha1.EsimOrder) (*Reservation, error) {
 	b := l.book(order.Namespace)
+	asked := b.looks.asked(order.UID)
 	for {
 		if err := b.use(ctx, l.Live); err != nil {
 			return nil, err
 		}
-		reservation, err := l.reserve(ctx, b, order)
+		reservation, err := l.reserve(ctx, b, order, asked)
 		if err == nil {
 			return reservation, nil
 		}
@@ -53,14 +53,26 @@ func (l *Ledger) Reserve(ctx context.Context, order *v1alpha1.EsimOrder) (*Reser
 var errStartOver = errors.New("the book changed while money was set aside")
 
 // reserve asks the cache first. A refusal is for good, and the cache may be old, so what it
-// would refuse is asked of the API server.
-func (l *Ledger) reserve(ctx context.Context, b *book, order *v1alpha1.EsimOrder) (*Reservation, error) {
+// would refuse is asked of the API server. asked is how many looks had begun when the order
+// first came.
+func (l *Ledger) reserve(ctx context.Context, b *book, order *v1alpha1.EsimOrder, asked uint64) (*Reservation, error) {
 	if err := l.takeOver(ctx, b, order.UID); err != nil {
 		return nil, err
 	}
-	charge, err := l.reserveFrom(ctx, l.Cache, b, order)
+	cached, err := readTerms(ctx, l.Cache, order.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	charge, err := l.reserveOn(cached, b, order)
 	if refusal := (*Refusal)(nil); errors.As(err, &refusal) {
-		charge, err = l.reserveFrom(ctx, l.Live, b, order)
+		now, unknown := l.secondLook(ctx, b, order.UID, asked)
+		if unknown != nil {
+			return nil, unknown
+		}
+		charge, err = l.reserveOn(now, b, order)
+	}
+	if refusal := (*Refusal)(nil); err == nil || errors.As(err, &refusal) {
+		b.looks.forget(order.UID)
 	}
 	if err != nil {
 		return nil, err
@@ -68,21 +80,12 @@ func (l *Ledger) reserve(ctx context.Context, b *book, order *v1alpha1.EsimOrder
 	return &Reservation{Charge: charge, ledger: l, book: b, order: order.DeepCopy(), entry: b.entry(order.UID)}, nil
 }
 
-func (l *Ledger) reserveFrom(ctx context.Context, reader client.Reader, b *book, order *v1alpha1.EsimOrder) (*v1alpha1.OrderCharge, error) {
+// reserveOn sets aside what the order costs on the terms given.
+func (l *Ledger) reserveOn(on terms, b *book, order *v1alpha1.EsimOrder) (*v1alpha1.OrderCharge, error) {
 	plan := order.Status.Plan
-	request := pricing.Request{Amount: plan.Amount, Currency: plan.Currency, Product: plan.Product, Wallet: order.Spec.WalletRef}
-	var wallets v1alpha1.EsimWalletList
-	if err := reader.List(ctx, &wallets, client.InNamespace(order.Namespace)); err != nil {
-		return nil, fmt.Errorf("listing the wallets of namespace %s: %w", order.Namespace, err)
-	}
-	request.Wallets = wallets.Items
-	var terms v1alpha1.EsimClient
-	err := reader.Get(ctx, types.NamespacedName{Namespace: order.Namespace, Name: v1alpha1.ClientName}, &terms)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("reading the EsimClient of namespace %s: %w", order.Namespace, err)
-	}
-	if err == nil {
-		request.Client = &terms
+	request := pricing.Request{
+		Amount: plan.Amount, Currency: plan.Currency, Product: plan.Product, Wallet: order.Spec.WalletRef,
+		Client: on.client, Wallets: b.newest(on.wallets),
 	}
 	quote, err := request.Quote()
 	if err != nil {

@@ -14,8 +14,12 @@ import (
 
 // Ledger is the leader's books. It is safe for concurrent use.
 type Ledger struct {
-	// Cache reads wallets and clients. That it may be old is safe: what it misses are deposits,
-	// and a charge that they would cover is tried again with what Live answers.
+	// Cache reads wallets and clients. It may be old. Where it lacks a deposit, a higher limit, a
+	// rate or a wallet, nobody is refused for that: Live is asked first. Where it lacks what
+	// takes money back (a reversal, a lower limit) or a change of rates or discounts, a charge
+	// goes by what was before, as one does that was written a moment earlier: so a wallet may be
+	// overdrawn by a reversal, by no more than is charged before the first reader in this process
+	// shows it. Of wallets the newest copy that any reader showed counts, whoever is older.
 	Cache client.Reader
 	// Live reads from the API server.
 	Live client.Reader

@@ -116,12 +116,13 @@ func (b *book) fill(orders []v1alpha1.EsimOrder, asOf string, wallets []v1alpha1
 	meanwhile := b.meanwhile
 	b.meanwhile = nil
 	b.accounts, b.entries = map[types.UID]*account{}, map[types.UID]*entry{}
-	b.asOf, b.hearsay = asOf, 0
+	b.asOf, b.hearsay, b.shown = asOf, 0, map[types.UID]*v1alpha1.EsimWallet{}
 	b.settledOrders, b.uncharged = settlingNow(wallets), map[types.UID]*v1alpha1.EsimOrder{}
 	taken := references{}
 	maps.Copy(b.settledOrders, meanwhile.settledOrders)
 	maps.DeleteFunc(b.settledOrders, func(order types.UID, _ struct{}) bool { return meanwhile.leftOrders[order] })
 	for i := range wallets {
+		b.shown[wallets[i].UID] = &wallets[i]
 		if err := b.account(wallets[i].UID).adopt(&wallets[i]); err != nil {
 			return err
 		}
@@ -238,4 +239,19 @@ func (l *Ledger) find(ctx context.Context, order *v1alpha1.EsimOrder) (*v1alpha1
 		return nil, fmt.Errorf("reading EsimOrder %s/%s: %w", order.Namespace, order.Name, err)
 	}
 	return &now, nil
+}
+
+// settlingNow are the UIDs of the orders that wallets say they are settling.
+func settlingNow(wallets []v1alpha1.EsimWallet) map[types.UID]struct{} {
+	uids := map[types.UID]struct{}{}
+	for i := range wallets {
+		for _, order := range wallets[i].Status.Settling {
+			uids[order.UID] = struct{}{}
+		}
+	}
+	return uids
+}
+
+func exists(wallets []v1alpha1.EsimWallet, wallet types.UID) bool {
+	return slices.ContainsFunc(wallets, func(w v1alpha1.EsimWallet) bool { return w.UID == wallet })
 }

@@ -135,6 +135,7 @@ func (c *change) start(t *rapid.T, by *ledger.Ledger, fence *leader.Fence) *sent
 			t.Skip("its charge is on its way")
 		}
 	}
+	c.soon()
 	reservation, err := by.Reserve(t.Context(), order)
 	if refusal := (*ledger.Refusal)(nil); errors.As(err, &refusal) || errors.Is(err, ledger.ErrCharged) {
 		return nil
