@@ -1,5 +1,6 @@
 // Command manager runs esim-operator. One binary, several roles, each with an identity of
-// its own: `manager controllers` speaks to mobile operators and writes status.
+// its own: `manager controllers` speaks to mobile operators and writes status, `manager facade`
+// serves the REST API.
 package main
 
 import (
@@ -17,9 +18,11 @@ const usage = `esim-operator sells eSIMs through the Kubernetes API.
 
 Usage:
   manager controllers [flags]   take orders to their delivery; one leader, any number of standbys
+  manager facade [flags]        serve the REST API; any number of replicas
+  manager api-key create        make an API key for a client, and print it
   manager version               print the version
 
-Run 'manager controllers --help' for the flags.
+Run 'manager controllers --help' or 'manager facade --help' for the flags.
 `
 
 func main() {
@@ -39,6 +42,10 @@ func run(args []string, out io.Writer) error {
 	switch role {
 	case "controllers":
 		return controllersRole(ctrl.SetupSignalHandler(), args[1:])
+	case "facade":
+		return facadeRole(ctrl.SetupSignalHandler(), args[1:])
+	case "api-key":
+		return apiKeyCommand(ctrl.SetupSignalHandler(), args[1:], out)
 	case "version":
 		_, err := fmt.Fprintln(out, version())
 		return err

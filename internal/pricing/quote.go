@@ -75,7 +75,7 @@ func (r Request) discounted() (Quote, error) {
 	if err != nil {
 		return Quote{}, fmt.Errorf("the price of product %s: %w", r.Product, err)
 	}
-	percent, err := discountPercent(r.Client, r.Product)
+	percent, err := DiscountPercent(r.Client, r.Product)
 	if err != nil {
 		return Quote{}, err
 	}
@@ -86,8 +86,9 @@ func (r Request) discounted() (Quote, error) {
 	return Quote{Price: price, DiscountPercent: percent, Discount: discount, Total: price.Sub(discount)}, nil
 }
 
-// discountPercent is the best discount that a client has on a product.
-func discountPercent(client *v1alpha1.EsimClient, product string) (money.Amount, error) {
+// DiscountPercent is the best discount that a client has on a product; 0 for none. The error is a
+// field that its kind's schema would refuse.
+func DiscountPercent(client *v1alpha1.EsimClient, product string) (money.Amount, error) {
 	var best money.Amount
 	if client == nil {
 		return best, nil

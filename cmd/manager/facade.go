@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/telcodev/esim-operator/internal/facade"
+)
+
+// facadeRole serves the REST API until ctx ends, and then lets requests in flight end.
+func facadeRole(ctx context.Context, args []string) error {
+	config, err := facade.ReadConfig(args)
+	if err != nil {
+		return err
+	}
+	log := zap.New(zap.Level(zapLevel(config.LogLevel)), zap.JSONEncoder(rfc3339))
+	ctrl.SetLogger(log)
+	restConfig, err := identity(config.Kubeconfig)
+	if err != nil {
+		return fmt.Errorf("finding the API server: %w", err)
+	}
+	served, err := facade.New(ctx, restConfig, config, log.WithName("facade"))
+	if err != nil {
+		return err
+	}
+	return served.Run(ctx)
+}

@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/segmentio/ksuid"
+)
+
+const (
+	requestIDHeader = "X-Request-Id"
+	maxRequestID    = 128
+)
+
+// observe gives each request its id and logs it. The log has neither query nor headers nor
+// bodies: tokens, activation codes, e-mail addresses and references are in those.
+func (s *Server) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun := s.Clock.Now()
+		of := &request{id: requestID(r.Header)}
+		w.Header().Set(requestIDHeader, of.id)
+		answer := &answer{ResponseWriter: w}
+		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), requestKey{}, of)))
+		log := s.Log.WithValues("requestID", of.id, "method", method(r), "route", of.route, "status", answer.status,
+			"bytes", answer.written, "seconds", s.Clock.Since(begun).Seconds())
+		if who := of.caller.Identity; who != nil {
+			log = log.WithValues("client", who.Namespace, "serviceAccount", who.ServiceAccount)
+		}
+		if of.caller.Address.IsValid() {
+			log = log.WithValues("address", of.caller.Address.String())
+		}
+		log.Info("Request")
+	})
+}
+
+// method is that of a request, where it is one that HTTP knows: others are anybody's text.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	default:
+		return "other"
+	}
+}
+
+// requestID is the caller's own, if it can be repeated in a header and in the log.
+func requestID(header http.Header) string {
+	if given := header.Values(requestIDHeader); len(given) == 1 && printable(given[0]) {
+		return given[0]
+	}
+	return ksuid.New().String()
+}
+
+func printable(text string) bool {
+	if text == "" || len(text) > maxRequestID {
+		return false
+	}
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// errPanic is a fault in this program.
+var errPanic = errors.New("panic")
+
+// rescue answers 500 where an operation panics, and keeps the server running. Of the value
+// only its type is logged, unless it is the runtime's own: it may hold anything.
+func (s *Server) rescue(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			value := recover()
+			if value == nil {
+				return
+			}
+			err := fmt.Errorf("%w of type %T", errPanic, value)
+			var fault runtime.Error
+			if known, ok := value.(error); ok && errors.As(known, &fault) {
+				err = fmt.Errorf("%w: %w", errPanic, fault)
+			}
+			s.logger(r.Context()).Error(err, "An operation panicked", "stack", string(debug.Stack()))
+			if sent, ok := w.(*answer); ok && sent.status != 0 {
+				// Part of an answer has gone out: cutting it off is all that tells.
+				panic(http.ErrAbortHandler)
+			}
+			s.fail(w, r, internal(err))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// answer notes what is sent.
+type answer struct {
+	http.ResponseWriter
+	status  int
+	written int64
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (a *answer) Write(body []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	n, err := a.ResponseWriter.Write(body)
+	a.written += int64(n)
+	return n, err
+}

@@ -1,0 +1,141 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+
+	"github.com/telcodev/esim-operator/internal/facade/wire"
+)
+
+// routes is the mux under the generated server. Each operation is registered behind what
+// every request must pass first.
+type routes struct {
+	server     *Server
+	mux        *http.ServeMux
+	operations map[string]*operation
+	validators map[string]*validator
+	err        error
+}
+
+var _ wire.ServeMux = (*routes)(nil)
+
+func (s *Server) newRoutes(d *document, operations []*operation) (*routes, error) {
+	r := &routes{
+		server: s, mux: http.NewServeMux(),
+		operations: map[string]*operation{}, validators: map[string]*validator{},
+	}
+	for _, o := range operations {
+		v, err := newValidator(d, o)
+		if err != nil {
+			return nil, fmt.Errorf("the operation %s of the API's document: %w", o.ID, err)
+		}
+		switch o.ID {
+		case "login":
+			v.missing = "Username and password are required"
+		case "refresh":
+			v.missing = "Refresh token is required"
+		}
+		r.operations[o.pattern()], r.validators[o.pattern()] = o, v
+	}
+	return r, nil
+}
+
+// HandleFunc registers an operation of the generated server.
+func (rs *routes) HandleFunc(pattern string, next func(http.ResponseWriter, *http.Request)) {
+	o, ok := rs.operations[pattern]
+	if !ok {
+		rs.err = fmt.Errorf("the document has no operation %s; `make generate` brings the server up to date", pattern)
+		return
+	}
+	v := rs.validators[pattern]
+	rs.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		r, err := rs.pass(w, r, o, v)
+		if err != nil {
+			rs.server.fail(w, r, err)
+			return
+		}
+		next(w, r)
+	})
+}
+
+// pass lets a request through to its operation: its caller is known and may do it, and it is
+// as the document has it. The request that it returns has its body in memory.
+func (rs *routes) pass(w http.ResponseWriter, r *http.Request, o *operation, v *validator) (*http.Request, error) {
+	free, err := limitBody(w, rs.server.Clock.Now())
+	if err != nil {
+		return r, internal(err)
+	}
+	of := requestOf(r.Context())
+	of.route = o.pattern()
+	if o.needsCaches() && !rs.server.Synced() {
+		return r, unavailable(awayRetry, errNotSynced)
+	}
+	if of.caller, err = rs.server.Guard.Admit(r, o.ID); err != nil {
+		return r, err
+	}
+	if err := v.checkParameters(r); err != nil {
+		return r, err
+	}
+	if o.Body != nil && !declaresJSON(r.Header) {
+		return r, notJSON()
+	}
+	body, err := readBody(r)
+	if err != nil {
+		// The rest of it is not worth waiting for.
+		w.Header().Set("Connection", "close")
+		return r, err
+	}
+	if o.Body != nil {
+		if body, err = v.checkBody(body); err != nil {
+			return r, err
+		}
+	}
+	if err := free(); err != nil {
+		return r, internal(err)
+	}
+	passed := r.WithContext(r.Context())
+	passed.Body = io.NopCloser(bytes.NewReader(body))
+	passed.ContentLength = int64(len(body))
+	return passed, nil
+}
+
+// ServeHTTP routes a request. What is no operation is 404, or 405 where the path has other
+// methods; a path that would be another one when cleaned is none.
+func (rs *routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "" || path.Clean(r.URL.Path) != r.URL.Path {
+		rs.server.fail(w, r, notFound())
+		return
+	}
+	handler, pattern := rs.mux.Handler(r)
+	if pattern != "" {
+		rs.mux.ServeHTTP(w, r)
+		return
+	}
+	// The mux says which methods there are in an answer of its own.
+	own := &discarded{header: http.Header{}}
+	handler.ServeHTTP(own, r)
+	if own.status != http.StatusMethodNotAllowed {
+		rs.server.fail(w, r, notFound())
+		return
+	}
+	w.Header().Set("Allow", own.header.Get("Allow"))
+	rs.server.fail(w, r, methodNotAllowed())
+}
+
+// discarded is an answer of which only status and headers are kept.
+type discarded struct {
+	header http.Header
+	status int
+}
+
+// Header implements http.ResponseWriter.
+func (d *discarded) Header() http.Header { return d.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (d *discarded) WriteHeader(status int) { d.status = status }
+
+// Write implements http.ResponseWriter.
+func (d *discarded) Write(body []byte) (int, error) { return len(body), nil }
