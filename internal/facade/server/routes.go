@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"strings"
 
 	"github.com/telcodev/esim-operator/internal/facade/wire"
 )
@@ -105,7 +106,9 @@ func (rs *routes) pass(w http.ResponseWriter, r *http.Request, o *operation, v *
 // ServeHTTP routes a request. What is no operation is 404, or 405 where the path has other
 // methods; a path that would be another one when cleaned is none.
 func (rs *routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "" || path.Clean(r.URL.Path) != r.URL.Path {
+	// A slash that is hidden by an escape would be one to some and none to others.
+	hidden := strings.Contains(strings.ToLower(r.URL.RawPath), "%2f")
+	if r.URL.Path == "" || path.Clean(r.URL.Path) != r.URL.Path || hidden {
 		rs.server.fail(w, r, notFound())
 		return
 	}
