@@ -67,6 +67,7 @@ func (c *cluster) bringUp(ctx context.Context) error {
 		{"starting the SM-DP+ simulator", c.startSimulator},
 		{"applying config/samples: an operator, a catalogue and a client's namespace", c.applySamples},
 		{"starting the manager", c.startManager},
+		{"starting the REST facade", c.startFacade},
 		{"waiting until an order would be served", c.awaitService},
 		{"writing " + c.s.shown(c.s.file("env")), c.writeEnvironment},
 	} {
@@ -168,6 +169,10 @@ func (c *cluster) startManager(ctx context.Context) error {
 		}
 	}
 	return c.start(ctx, managerProcess(c.s), plainProbe().answers("http://"+c.s.address(healthPort)+"/readyz"))
+}
+
+func (c *cluster) startFacade(ctx context.Context) error {
+	return c.start(ctx, facadeProcess(c.s), plainProbe().answers("http://"+c.s.address(restPort)+"/readyz"))
 }
 
 // start starts a process and waits until it answers.

@@ -17,6 +17,7 @@ import (
 const (
 	systemNamespace       = "esim-system"
 	managerServiceAccount = "esim-operator-controllers"
+	facadeServiceAccount  = "esim-facade"
 	contextName           = "esim-operator"
 )
 
@@ -59,16 +60,14 @@ func makeIdentities(s settings, now time.Time) error {
 	return writeKubeconfigs(s, kubernetes, now)
 }
 
-// writeKubeconfigs writes the user's own, an administrator's, and that of the manager. The
-// manager bears the name of its service account, so that it has the rights that config/rbac
+// writeKubeconfigs writes the user's own, an administrator's, and those of the manager's two
+// roles. Each bears the name of its service account, so that it has the rights that config
 // gives it, and no others.
 func writeKubeconfigs(s settings, ca *authority, now time.Time) error {
 	for file, subject := range map[string]pkix.Name{
-		"kubeconfig": {CommonName: "developer", Organization: []string{"system:masters"}},
-		"manager.kubeconfig": {
-			CommonName:   "system:serviceaccount:" + systemNamespace + ":" + managerServiceAccount,
-			Organization: []string{"system:serviceaccounts", "system:serviceaccounts:" + systemNamespace},
-		},
+		"kubeconfig":         {CommonName: "developer", Organization: []string{"system:masters"}},
+		"manager.kubeconfig": serviceAccount(managerServiceAccount),
+		"facade.kubeconfig":  serviceAccount(facadeServiceAccount),
 	} {
 		pair, err := ca.issue(subject, now)
 		if err != nil {
@@ -83,6 +82,13 @@ func writeKubeconfigs(s settings, ca *authority, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+func serviceAccount(name string) pkix.Name {
+	return pkix.Name{
+		CommonName:   "system:serviceaccount:" + systemNamespace + ":" + name,
+		Organization: []string{"system:serviceaccounts", "system:serviceaccounts:" + systemNamespace},
+	}
 }
 
 func kubeconfig(server string, ca []byte, user keyPair) ([]byte, error) {

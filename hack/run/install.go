@@ -29,6 +29,7 @@ const (
 	crdsFolder      = "config/crd/bases"
 	rolesFolder     = "config/rbac"
 	admissionFolder = "config/admission"
+	facadeFolder    = "config/facade"
 	samplesFolder   = "config/samples"
 )
 
@@ -80,7 +81,7 @@ func (c *cluster) install(ctx context.Context) error {
 	if err := manifests.Apply(ctx, c.client, fieldOwner, []*unstructured.Unstructured{namespace}); err != nil {
 		return err
 	}
-	for _, folder := range []string{rolesFolder, admissionFolder} {
+	for _, folder := range []string{rolesFolder, facadeFolder, admissionFolder} {
 		objects, err := c.read(ctx, folder)
 		if err != nil {
 			return err

@@ -23,7 +23,7 @@ func TestTheEnvironmentFileSurvivesAnOddFolder(t *testing.T) {
 	if err := os.MkdirAll(s.file("bin"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(s.file("env"), []byte(environment(s)), 0o600); err != nil {
+	if err := os.WriteFile(s.file("env"), []byte(environment(s, clientAccess{token: "a token", key: "acme.key", secret: "a secret"})), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	sh := exec.CommandContext(t.Context(), "sh", "-eu", "-c", `. "$1"; printf '%s\n' "$KUBECONFIG" "$SMDP_CONTROL" "${PATH%%:*}"`, "sh", s.file("env"))

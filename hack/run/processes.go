@@ -95,6 +95,16 @@ func simulatorProcess(s settings) supervise.Process {
 	}
 }
 
+func facadeProcess(s settings) supervise.Process {
+	return supervise.Process{
+		Name:        "facade",
+		Path:        s.file("bin", "manager"),
+		Args:        []string{"facade", "--bind-address=" + s.address(restPort)},
+		Env:         []string{"KUBECONFIG=" + s.file("facade.kubeconfig")},
+		StopTimeout: 20 * time.Second,
+	}
+}
+
 func managerProcess(s settings) supervise.Process {
 	return supervise.Process{
 		Name: "manager",

@@ -30,6 +30,7 @@ const (
 	controlPort
 	metricsPort
 	healthPort
+	restPort
 )
 
 // knownPort is a port that is fixed unless a variable says otherwise.
@@ -48,6 +49,7 @@ var knownPorts = []knownPort{
 	{controlPort, "the simulator's control API", "RUN_SMDP_CONTROL_PORT", 18444},
 	{metricsPort, "the manager's metrics", "RUN_METRICS_PORT", 18080},
 	{healthPort, "the manager's health", "RUN_HEALTH_PORT", 18081},
+	{restPort, "the REST API", "RUN_API_PORT", 18090},
 }
 
 // settings are what the user may choose.

@@ -11,16 +11,24 @@ import (
 )
 
 // writeEnvironment writes the file that a shell sources to work with the cluster.
-func (c *cluster) writeEnvironment(context.Context) error {
-	return supervise.WriteFile(c.s.file("env"), []byte(environment(c.s)))
+func (c *cluster) writeEnvironment(ctx context.Context) error {
+	access, err := c.clientAccess(ctx)
+	if err != nil {
+		return err
+	}
+	return supervise.WriteFile(c.s.file("env"), []byte(environment(c.s, access)))
 }
 
-func environment(s settings) string {
+func environment(s settings, access clientAccess) string {
 	var text strings.Builder
 	fmt.Fprintln(&text, "# Source this to work with the cluster of `make run`: . "+s.shown(s.file("env")))
 	for _, variable := range []struct{ name, value string }{
 		{"KUBECONFIG", shellQuoted(s.file("kubeconfig"))},
 		{"SMDP_CONTROL", shellQuoted("http://" + s.address(controlPort))},
+		{"ESIM_API", shellQuoted("http://" + s.address(restPort))},
+		{"ESIM_TOKEN", shellQuoted(access.token)},
+		{"ESIM_API_KEY", shellQuoted(access.key)},
+		{"ESIM_API_SECRET", shellQuoted(access.secret)},
 		{"PATH", shellQuoted(s.file("bin")) + `:"$PATH"`},
 	} {
 		fmt.Fprintf(&text, "export %s=%s\n", variable.name, variable.value)
@@ -42,6 +50,7 @@ Ready. What runs:
   kube-apiserver  https://%s
   smdp-simulator  https://%s (ES2+), http://%s (control API; its front page explains it)
   manager         http://%s/readyz, https://%s/metrics
+  facade          http://%s (REST API; /docs explains it)
 
 Logs and PIDs are in %s. In another terminal, type:
   . %s
@@ -54,5 +63,5 @@ No kube-controller-manager runs here: a deleted namespace stays Terminating, and
 and view are empty. Ctrl-C ends everything; the state stays.
 `,
 		s.address(etcdPort), s.address(apiServerPort), s.address(es2plusPort), s.address(controlPort),
-		s.address(healthPort), s.address(metricsPort), s.shown(s.Dir), s.shown(s.file("env")))
+		s.address(healthPort), s.address(metricsPort), s.address(restPort), s.shown(s.Dir), s.shown(s.file("env")))
 }
