@@ -9,7 +9,7 @@ export RUN_DIR=$folder/run
 offset=${E2E_PORT_OFFSET:-22000}
 export RUN_ETCD_PORT=$((offset + 2379)) RUN_ETCD_PEER_PORT=$((offset + 2380)) RUN_APISERVER_PORT=$((offset + 6443)) \
   RUN_SMDP_PORT=$((offset + 8443)) RUN_SMDP_CONTROL_PORT=$((offset + 8444)) \
-  RUN_METRICS_PORT=$((offset + 8080)) RUN_HEALTH_PORT=$((offset + 8081))
+  RUN_METRICS_PORT=$((offset + 8080)) RUN_HEALTH_PORT=$((offset + 8081)) RUN_API_PORT=$((offset + 8090))
 
 passed=0 supervisor=''
 say() { printf 'e2e: %s\n' "$*"; }
@@ -38,14 +38,14 @@ until_true() {
   done
 }
 
-pids() { cat "$RUN_DIR"/{etcd,kube-apiserver,smdp-simulator,manager}.pid; }
+pids() { cat "$RUN_DIR"/{etcd,kube-apiserver,smdp-simulator,manager,facade}.pid; }
 alive() { local pid; for pid in "$@"; do kill -0 "$pid" 2>/dev/null && return 0; done; return 1; }
 phase() { kubectl -n acme get esimorder "$1" -o jsonpath='{.status.phase}'; }
 is() { [ "$(phase "$1")" = "$2" ]; }
 released() { curl -fsS "$SMDP_CONTROL/summary" | grep -A8 '"profiles"' | sed -n 's/.*"Released": *\([0-9]*\).*/\1/p' | head -n 1; }
 balance() { kubectl -n acme get esimwallet main -o jsonpath='{.status.balance}'; }
 has() { [ "$(balance)" = "$1" ]; }
-charges() { kubectl -n acme get esimorders -o jsonpath='{range .items[*]}{.status.charge.amount}{"\n"}{end}' | awk '{s += $1} END {print s}'; }
+charges() { kubectl -n acme get esimorders -o jsonpath='{range .items[*]}{.status.charge.amount} {.status.charge.refund.transactionID}{"\n"}{end}' | awk '!$2 {s += $1} END {print s}'; }
 order() { # NAME VARIANT
   printf '{"apiVersion":"esim.telco.dev/v1alpha1","kind":"EsimOrder","metadata":{"name":"%s","namespace":"acme"},"spec":{"productRef":{"name":"japan"},"variant":"%s"}}' "$1" "$2" | kubectl apply -f - >/dev/null
 }
@@ -78,6 +78,16 @@ ok 'its activation code is in its Secret'
 kubectl get esim -A -o yaml | grep -qF "${code##*\$}" && fail 'the matching ID shows in the order'
 grep -qF "${code##*\$}" "$RUN_DIR"/*.log && fail 'the matching ID is in a log'
 ok 'it is nowhere else'
+
+rest=$(awk '/^```/ {if (inside && block ~ /\$ESIM_API\/auth/) printf "%s", block; inside = !inside; block = ""; next}
+  inside {block = block $0 "\n"}' README.md)
+[ -n "$rest" ] || fail 'README.md has no block of commands with $ESIM_API/auth'
+# What they print are tokens and an activation code: it is looked at, and not shown.
+bash -euo pipefail -c "$rest" >"$folder/rest.log" || fail "the README's commands for the REST API fail"
+grep -q '"status":"DELIVERED"' "$folder/rest.log" || fail 'nothing was delivered over REST'
+tail -n 1 "$folder/rest.log" | grep -q '"status":"CANCELLED"' || fail 'the order was not cancelled over REST'
+rm "$folder/rest.log"
+ok "the README's commands for the REST API work"
 
 kubectl apply --server-side --force-conflicts --dry-run=server -k config/default >/dev/null || fail 'config/default is refused by the API server'
 ok 'config/default is accepted by the API server'
