@@ -76,7 +76,10 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, log logr.L
 	if f.ready, err = newReadiness(calling, clock.RealClock{}); err != nil {
 		return nil, err
 	}
-	return f, f.watch(ctx)
+	if err := f.watch(ctx); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 func newScheme() (*runtime.Scheme, error) {

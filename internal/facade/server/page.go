@@ -111,13 +111,10 @@ func (d *document) typeName(s *schema) string {
 
 // contentName says what an answer's body is.
 func (d *document) contentName(r *response) string {
-	for _, mediaType := range slices.Sorted(maps.Keys(r.Content)) {
-		if mediaType != jsonType {
-			return mediaType
-		}
-		return d.typeName(r.Content[mediaType].Schema)
+	if body, ok := r.Content[jsonType]; ok {
+		return d.typeName(body.Schema)
 	}
-	return ""
+	return strings.Join(slices.Sorted(maps.Keys(r.Content)), ", ")
 }
 
 // markdown renders what the document's descriptions use of Markdown: headings, lists,
