@@ -122,7 +122,7 @@ func newShop(ctx context.Context, name string, o testshop.Options) (*testshop.Sh
 	GinkgoHelper()
 	changed := o.Product
 	o.Product = func(product *v1alpha1.EsimProduct) {
-		product.Spec.DisplayName = "Japan of " + name
+		product.Spec.DisplayName = "Japan of " + name + "."
 		if changed != nil {
 			changed(product)
 		}
@@ -132,7 +132,7 @@ func newShop(ctx context.Context, name string, o testshop.Options) (*testshop.Sh
 	DeferCleanup(func() error { return shop.Close() })
 	bind(ctx, name, "esim-facade-client", testenv.SystemNamespace, "esim-facade")
 	client := &caller{base: replicas[0], token: newToken(ctx, name, access.LoginServiceAccount, "esim-client")}
-	Eventually(func() int { return len(client.get("/api/v1/esim/products?search=of%20" + name).list()) }).Should(Equal(1), "the product has its number")
+	Eventually(func() int { return len(client.get("/api/v1/esim/products?search=of%20" + name + ".").list()) }).Should(Equal(1), "the product has its number")
 	return shop, client
 }
 
