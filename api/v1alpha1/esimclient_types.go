@@ -51,6 +51,14 @@ type EsimClientSpec struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=100
 	AllowedCIDRs []CIDR `json:"allowedCIDRs,omitempty"`
+
+	// webhooks are the client's endpoints that are told what becomes of its
+	// orders.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Webhooks []WebhookEndpoint `json:"webhooks,omitempty"`
 }
 
 // CIDR is a network of IP addresses, such as 203.0.113.0/24 or 2001:db8::/32.
@@ -114,7 +122,14 @@ type EsimClientStatus struct {
 	// +optional
 	ID int64 `json:"id,omitempty"`
 
-	// conditions: Ready.
+	// webhooks are the endpoints that fail, and those that are disabled.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Webhooks []WebhookStatus `json:"webhooks,omitempty"`
+
+	// conditions: Ready; and WebhooksReady where there are webhooks.
 	// +optional
 	Conditions Conditions `json:"conditions,omitempty"`
 }
@@ -129,7 +144,9 @@ type EsimClientStatus struct {
 // +kubebuilder:printcolumn:name="Discount",type=string,JSONPath=`.spec.discountPercent`
 // +kubebuilder:printcolumn:name="Currency",type=string,JSONPath=`.spec.defaultCurrency`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Webhooks",type=string,JSONPath=`.status.conditions[?(@.type=="WebhooksReady")].reason`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Webhooks-Message",type=string,JSONPath=`.status.conditions[?(@.type=="WebhooksReady")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'default'",message="metadata.name must be default: a client is a namespace, and has one EsimClient",fieldPath=".metadata"
 type EsimClient struct {

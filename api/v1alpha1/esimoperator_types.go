@@ -77,6 +77,14 @@ type EsimOperatorSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('2m')",message="must be a duration between 1s and 2m, such as 30s or 1m30s"
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 
+	// refreshInterval is how often, at most, the operator is asked on request
+	// whether one profile is on a device. Operators that cannot be asked, such as
+	// those of es2plus, are not.
+	// +optional
+	// +kubebuilder:default="10s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('24h')",message="must be a duration between 1s and 24h, such as 10s or 5m"
+	RefreshInterval metav1.Duration `json:"refreshInterval,omitzero"`
+
 	// recovery says how long an order is kept going when it cannot be filled.
 	// +optional
 	// +kubebuilder:default={}
@@ -122,6 +130,11 @@ type ES2PlusDriver struct {
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+[.][0-9]+[.][0-9]+$')",message="must be major.minor.revision, such as 2.2.0"
 	ProtocolVersion string `json:"protocolVersion,omitempty"`
+
+	// notifications say from whom HandleDownloadProgressInfo is taken. Without
+	// them none is.
+	// +optional
+	Notifications *ES2PlusNotifications `json:"notifications,omitempty"`
 }
 
 // ResellerDriver connects to a wholesaler's API.

@@ -22,6 +22,15 @@ const (
 	// profile whose outcome is unknown is on its customer's device.
 	ResolveDelivered = "delivered"
 
+	// RefreshAnnotation asks for the operator to be asked, once for each new
+	// value, whether a delivered profile is on its device by now. Operators that
+	// cannot be asked are not.
+	RefreshAnnotation = "esim.telco.dev/refresh"
+
+	// ReplayAnnotation has all webhook events of the order sent again, once for
+	// each new value, with the IDs that they had.
+	ReplayAnnotation = "esim.telco.dev/replay"
+
 	// ActivationSecretType is the type of the Secret that holds an order's
 	// activation code. Only the manager creates, updates and deletes Secrets of
 	// this type.
@@ -203,6 +212,32 @@ type EsimOrderStatus struct {
 	// +optional
 	Activation *OrderActivation `json:"activation,omitempty"`
 
+	// reports of the operator about the profile on its way onto a device, which
+	// are not worked into activation yet, oldest first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Reports []DeviceReport `json:"reports,omitempty"`
+
+	// notifications are the receipts and webhook events that are not sent yet.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Notifications []OrderNotification `json:"notifications,omitempty"`
+
+	// receipts that were sent, or refused for good: none goes out twice to one
+	// address.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Receipts []SentReceipt `json:"receipts,omitempty"`
+
+	// replayed is the value of the annotation esim.telco.dev/replay that was
+	// acted on last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Replayed string `json:"replayed,omitempty"`
+
 	// takenOverTime is when a manager that came to lead wrote to this order,
 	// uncharged as it was, so that no late write of the one before it could
 	// charge it.
@@ -338,17 +373,6 @@ type OrderEsim struct {
 	ActivationCode string `json:"activationCode"`
 	// secretRef names the Secret, in the order's namespace, that holds the code.
 	SecretRef SecretReference `json:"secretRef"`
-}
-
-// OrderActivation is the delivered profile's life on the device.
-type OrderActivation struct {
-	// status is NOT_INSTALLED, ACTIVE or EXPIRED.
-	Status ActivationStatus `json:"status"`
-	// installed is true once the profile is on a device, and never false again.
-	Installed bool `json:"installed"`
-	// installedTime is when it came onto the device, where that is known.
-	// +optional
-	InstalledTime *metav1.Time `json:"installedTime,omitempty"`
 }
 
 // EsimOrder is the purchase of one eSIM.
