@@ -43,6 +43,12 @@ type Config struct {
 	Pace controllers.Pace `json:"pace"`
 	// Breaker is how an operator that does not answer is left alone.
 	Breaker Breaker `json:"breaker"`
+	// Notifications is where mobile operators report what becomes of profiles.
+	Notifications Notifications `json:"notifications"`
+	// Mail is how receipts go out.
+	Mail Mail `json:"mail"`
+	// Webhooks are how clients' endpoints are called.
+	Webhooks Webhooks `json:"webhooks"`
 	// LogLevel is debug, info or error.
 	LogLevel string `json:"logLevel"`
 }
@@ -94,7 +100,10 @@ func DefaultConfig() Config {
 			Failures: breaker.BreakerFailures, Delay: metav1.Duration{Duration: breaker.BreakerDelay},
 			TrialInterval: metav1.Duration{Duration: breaker.TrialInterval}, LostAnswersLimit: breaker.LostAnswersLimit,
 		},
-		LogLevel: "info",
+		Notifications: Notifications{BindAddress: "0"},
+		Mail:          defaultMail,
+		Webhooks:      defaultWebhooks,
+		LogLevel:      "info",
 	}
 }
 
@@ -167,6 +176,11 @@ func (c Config) validate() error {
 	} {
 		if backoff.Initial.Duration <= 0 || backoff.Max.Duration < backoff.Initial.Duration {
 			return fmt.Errorf("pace.%s.max must be at least pace.%s.initial, and that more than 0s", name, name)
+		}
+	}
+	for _, validate := range []func() error{c.Notifications.validate, c.Mail.validate, c.Webhooks.validate} {
+		if err := validate(); err != nil {
+			return err
 		}
 	}
 	return c.LeaderElection.validate(c.WriteTimeout.Duration)

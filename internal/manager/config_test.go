@@ -55,7 +55,21 @@ func TestABadConfigurationNamesTheFieldAndTheRemedy(t *testing.T) {
 		"backoff upside down": {
 			file: "pace: {transient: {initial: 1m, max: 1s}}", want: "pace.transient.max must be at least pace.transient.initial",
 		},
-		"stray argument": {args: []string{"now"}, want: `unexpected argument "now"`},
+		"receiver's address":      {file: `notifications: {bindAddress: "8444", certDir: /tls}`, want: `notifications.bindAddress is "8444"`},
+		"receiver's certificate":  {file: `notifications: {bindAddress: ":8444"}`, want: "notifications.certDir is empty"},
+		"mail encryption":         {file: "mail: {host: mx.example.com, encryption: ssl, from: a@example.com}", want: "it may be starttls, tls or none"},
+		"mail in clear":           {file: "mail: {host: mx.example.com, encryption: none, from: a@example.com}", want: "mail.encryption may be none on this machine only"},
+		"mail password in clear":  {file: "mail: {host: 127.0.0.1, encryption: none, from: a@example.com, credentialsSecret: x}", want: "would be sent in clear"},
+		"mail port":               {file: "mail: {host: mx.example.com, port: 70000, from: a@example.com}", want: "mail.port is 70000"},
+		"mail sender":             {file: "mail: {host: mx.example.com, from: nobody}", want: `mail.from is "nobody"`},
+		"mail answers":            {file: "mail: {host: mx.example.com, from: a@example.com, replyTo: nobody}", want: `mail.replyTo is "nobody"`},
+		"mail timeout":            {file: "mail: {host: mx.example.com, from: a@example.com, timeout: 0s}", want: "mail.timeout is 0s"},
+		"mail in flight":          {file: "mail: {host: mx.example.com, from: a@example.com, maxInFlight: 0}", want: "mail.maxInFlight is 0"},
+		"webhook network":         {file: "webhooks: {allowedNetworks: [10.0.0.0]}", want: `webhooks.allowedNetworks[0] is "10.0.0.0"`},
+		"webhook in clear":        {file: "webhooks: {allowHTTP: true}", want: "webhooks.allowHTTP counts for webhooks.allowedNetworks only"},
+		"webhook timeout":         {file: "webhooks: {timeout: 0s}", want: "webhooks.timeout is 0s"},
+		"webhook calls in flight": {file: "webhooks: {maxInFlight: 0}", want: "webhooks.maxInFlight is 0"},
+		"stray argument":          {args: []string{"now"}, want: `unexpected argument "now"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := read(t, tc.file, tc.args...)
