@@ -23,6 +23,8 @@ spec:
 `
 
 const (
+	saysEndpoint   = `must be lower-case letters, digits and dashes, such as shop`
+	saysHook       = `must be an https URL without user and fragment, such as https://shop.example.com/esim-events`
 	saysPercent    = `must be a number in quotes from 0 to 100 with at most 2 decimals, such as "5" or "12.5"`
 	saysClientName = `metadata.name must be default: a client is a namespace, and has one EsimClient`
 	saysOperators  = `each of matchExpressions must have the operator In or NotIn with values, ` +
@@ -132,6 +134,31 @@ var refusedClients = []refusal{
 		change: `spec: {allowedCIDRs: [203.0.113.0/24, 203.0.113.0/24]}`,
 		says:   []string{`spec.allowedCIDRs[1]: Duplicate value: "203.0.113.0/24"`},
 	}, {
+		of:     "a webhook with a name in capitals",
+		change: `spec: {webhooks: [{name: Shop, url: "https://shop.example.com/", signingSecretRef: {name: hooks}}]}`,
+		says:   []string{`spec.webhooks[0].name: Invalid value: "Shop": ` + saysEndpoint},
+	}, {
+		of:     "a webhook to another scheme",
+		change: `spec: {webhooks: [{name: shop, url: "ftp://shop.example.com/", signingSecretRef: {name: hooks}}]}`,
+		says:   []string{`spec.webhooks[0].url: Invalid value: "ftp://shop.example.com/": ` + saysHook},
+	}, {
+		of:     "a webhook with a password in its url",
+		change: `spec: {webhooks: [{name: shop, url: "https://ann:secret@shop.example.com/", signingSecretRef: {name: hooks}}]}`,
+		says:   []string{`spec.webhooks[0].url: Invalid value: "https://ann:secret@shop.example.com/": ` + saysHook},
+	}, {
+		of:     "a webhook that is told of what there is not",
+		change: `spec: {webhooks: [{name: shop, url: "https://shop.example.com/", signingSecretRef: {name: hooks}, events: [esim.sold]}]}`,
+		says: []string{`spec.webhooks[0].events[0]: Unsupported value: "esim.sold": supported values: "esim.order.delivered", ` +
+			`"esim.order.failed", "esim.order.cancelled", "esim.installed", "esim.activated", "esim.expired", "wallet.debited", "wallet.credited"`},
+	}, {
+		of:     "a webhook with a Secret of another namespace",
+		change: `spec: {webhooks: [{name: shop, url: "https://shop.example.com/", signingSecretRef: {name: other/hooks}}]}`,
+		says:   []string{`spec.webhooks[0].signingSecretRef.name: Invalid value: "other/hooks": ` + saysSecretName},
+	}, {
+		of:     "a webhook that nothing is signed for",
+		change: `spec: {webhooks: [{name: shop, url: "https://shop.example.com/"}]}`,
+		says:   []string{`spec.webhooks[0].signingSecretRef: Required value`},
+	}, {
 		of:     "a client without a spec",
 		change: `spec: null`,
 		says:   []string{`spec: Required value`},
@@ -150,6 +177,7 @@ var _ = Describe("A client's manifest", func() {
 	},
 		Entry("as it stands", ``),
 		Entry("with nothing in its spec", `spec: {discountPercent: null, productDiscounts: null, productSelector: null, defaultCurrency: null, rateLimits: null, allowedCIDRs: null}`),
+		Entry("with a webhook for two events", `spec: {webhooks: [{name: shop, url: "https://shop.example.com:8443/a?b=c", signingSecretRef: {name: hooks}, events: [esim.installed, wallet.debited]}]}`),
 		Entry("with one limit of its own", `spec: {rateLimits: {read: 100000, order: null, quote: null, change: null, login: null, refresh: null}}`),
 		Entry("with access from everywhere, said in full", `spec: {allowedCIDRs: [0.0.0.0/0, "::/0"]}`),
 		Entry("with no discount", `spec: {discountPercent: "0"}`),

@@ -28,11 +28,34 @@ const (
 	saysRequester   = `must be printable ASCII without spaces: the name that the SM-DP+ gave us, such as OPERATOR-1`
 	saysVersion     = `must be major.minor.revision, such as 2.2.0`
 	saysTimeout     = `must be a duration between 1s and 2m, such as 30s or 1m30s`
+	saysRefresh     = `must be a duration between 1s and 24h, such as 10s or 5m`
+	saysPinned      = `pin the sender's certificate: set sans (a DNS name or URI in it), or fingerprints (its SHA-256)`
+	saysFingerprint = `must be a SHA-256 in hexadecimal digits, with or without colons, as openssl x509 -fingerprint -sha256 prints it`
 	saysGiveUp      = `must be a duration longer than 0s in hours, minutes and seconds, such as 72h or 1h30m`
 )
 
 var refusedOperators = []refusal{
 	{
+		of:     "notifications from anybody whom the CA knows",
+		change: `spec: {es2plus: {notifications: {caSecretRef: {name: telco-one-ca}}}}`,
+		says:   []string{`spec.es2plus.notifications.sans: Invalid value: ` + saysPinned},
+	}, {
+		of:     "a fingerprint that is no SHA-256",
+		change: `spec: {es2plus: {notifications: {caSecretRef: {name: telco-one-ca}, fingerprints: ["AB:CD"]}}}`,
+		says:   []string{`spec.es2plus.notifications.fingerprints[0]: Invalid value: "AB:CD": ` + saysFingerprint},
+	}, {
+		of:     "notifications without a CA",
+		change: `spec: {es2plus: {notifications: {sans: [rsp.example.com]}}}`,
+		says:   []string{`spec.es2plus.notifications.caSecretRef: Required value`},
+	}, {
+		of:     "a notification point that means what there is not",
+		change: `spec: {es2plus: {notifications: {caSecretRef: {name: telco-one-ca}, sans: [rsp.example.com], points: [{id: 6, means: Enabled}]}}}`,
+		says:   []string{`spec.es2plus.notifications.points[0].means: Unsupported value: "Enabled": supported values: "Installed", "Used", "Deleted", "Nothing"`},
+	}, {
+		of:     "a refresh more often than every second",
+		change: `spec: {refreshInterval: 100ms}`,
+		says:   []string{`spec.refreshInterval: Invalid value: "100ms": ` + saysRefresh},
+	}, {
 		of:     "no driver",
 		change: `spec: {es2plus: null}`,
 		says:   []string{`spec: Invalid value: ` + saysOneDriver},
