@@ -1,7 +1,6 @@
 package access
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	tokencache "k8s.io/apiserver/pkg/authentication/token/cache"
 	"k8s.io/apiserver/pkg/authentication/user"
-	webhooktoken "k8s.io/apiserver/plugin/pkg/authenticator/token/webhook"
 	"k8s.io/client-go/kubernetes"
 )
 
@@ -65,17 +63,10 @@ func identityOf(info user.Info) (*Identity, error) {
 
 // newAuthenticators are those of access tokens, which remember answers for reviewTTL, and of
 // refresh tokens, which do not: each is used once.
-func newAuthenticators(kube kubernetes.Interface) (access, refresh authenticator.Token, err error) {
-	reviews, err := webhooktoken.NewFromInterface(kube.AuthenticationV1(), nil, retries(), callTimeout,
-		webhooktoken.AuthenticatorMetrics{
-			RecordRequestTotal:   func(context.Context, string) {},
-			RecordRequestLatency: func(context.Context, string, float64) {},
-		})
-	if err != nil {
-		return nil, nil, fmt.Errorf("setting up the review of tokens: %w", err)
-	}
+func newAuthenticators(kube kubernetes.Interface) (access, refresh authenticator.Token) {
+	reviews := newReviewer(kube)
 	living := &livingSessions{reviews: reviews, secrets: kube.CoreV1()}
-	return tokencache.New(living, false, reviewTTL, reviewTTL), reviews, nil
+	return tokencache.New(living, false, reviewTTL, reviewTTL), reviews
 }
 
 // retries of a question to the API server: one, at once, for a connection that it has closed.

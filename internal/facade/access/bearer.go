@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // MaxTokenLength bounds what is taken for a token. A ServiceAccount's has about 1 KiB.
@@ -58,8 +59,15 @@ func looksLikeToken(text string) bool {
 
 // boundSecret is the Secret that a token ends with.
 type boundSecret struct {
-	Name string    `json:"name"`
-	UID  types.UID `json:"uid"`
+	Namespace string    `json:"-"`
+	Name      string    `json:"name"`
+	UID       types.UID `json:"uid"`
+}
+
+// isSession tells whether a Secret can be that of a session, by its name.
+func (b boundSecret) isSession() bool {
+	return strings.HasPrefix(b.Name, sessionPrefix) && len(validation.IsDNS1123Label(b.Name)) == 0 &&
+		len(validation.IsDNS1123Label(b.Namespace)) == 0
 }
 
 // secretOf is the Secret that a token is bound to, and false where it is bound to none. It
@@ -67,7 +75,8 @@ type boundSecret struct {
 func secretOf(token string) (boundSecret, bool, error) {
 	var payload struct {
 		Kubernetes struct {
-			Secret *boundSecret `json:"secret"`
+			Namespace string       `json:"namespace"`
+			Secret    *boundSecret `json:"secret"`
 		} `json:"kubernetes.io"`
 	}
 	_, rest, _ := strings.Cut(token, ".")
@@ -83,5 +92,6 @@ func secretOf(token string) (boundSecret, bool, error) {
 	if secret == nil {
 		return boundSecret{}, false, nil
 	}
+	secret.Namespace = payload.Kubernetes.Namespace
 	return *secret, true, nil
 }

@@ -80,9 +80,7 @@ func New(config Config) (*Guard, error) {
 	if g.keys, err = newKeyring(config.Random, kube.CoreV1()); err != nil {
 		return nil, err
 	}
-	if g.tokens, g.refreshes, err = newAuthenticators(kube); err != nil {
-		return nil, err
-	}
+	g.tokens, g.refreshes = newAuthenticators(kube)
 	if g.rights, err = newAuthorizer(kube); err != nil {
 		return nil, err
 	}
