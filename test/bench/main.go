@@ -1,0 +1,103 @@
+// Command bench measures how fast the REST facade is, on a real API server, and prints it
+// beside what it is measured against: a plain handler, or a smaller number of orders, in the
+// same run on the same machine. `make bench` runs it. No figure makes it fail; one that could
+// not be taken does.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+// measurement is one thing that is measured.
+type measurement struct {
+	name string
+	take func(context.Context, *stand) ([]figure, error)
+}
+
+func measurements() []measurement {
+	return []measurement{
+		{"reads", measureReads},
+		{"lists", measureLists},
+		{"posts", measurePosts},
+		{"waits", measureWaits},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop has run.
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
+	ctrl.SetLogger(logr.Discard())
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	only := flags.String("only", "", "measure these `names` only, with commas between: reads, lists, posts, waits")
+	profiles := flags.String("profiles", "", "`folder` to write a CPU profile of each measurement to")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	stand, err := newStand(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closed := stand.close(); err == nil {
+			err = closed
+		}
+	}()
+	var figures []figure
+	for _, m := range measurements() {
+		if *only != "" && !slices.Contains(strings.Split(*only, ","), m.name) {
+			continue
+		}
+		began := time.Now()
+		taken, err := profiled(*profiles, m.name, func() ([]figure, error) { return m.take(ctx, stand) })
+		if err != nil {
+			return fmt.Errorf("measuring %s: %w", m.name, err)
+		}
+		if _, err := fmt.Fprintf(os.Stderr, "bench: %s took %s\n", m.name, time.Since(began).Round(time.Second)); err != nil {
+			return err
+		}
+		figures = append(figures, taken...)
+	}
+	return printTable(out, figures)
+}
+
+// profiled takes figures with the CPU profiler running, where a folder is given.
+func profiled(folder, name string, take func() ([]figure, error)) ([]figure, error) {
+	if folder == "" {
+		return take()
+	}
+	file, err := os.Create(filepath.Join(folder, name+".pprof"))
+	if err != nil {
+		return nil, fmt.Errorf("making the profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, fmt.Errorf("starting the profile: %w", err)
+	}
+	figures, err := take()
+	pprof.StopCPUProfile()
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	return figures, err
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/telcodev/esim-operator/internal/ids"
+)
+
+// measureReads compares the whole facade (authentication, limits, rights, the access log) with
+// a plain net/http handler that writes the same headers and bytes, in this process too.
+func measureReads(ctx context.Context, s *stand) (figures []figure, err error) {
+	id, _ := ids.Named(installedOrder)
+	for _, path := range []string{
+		fmt.Sprintf("/api/v1/esim/orders/%d", id), "/api/v1/esim/products",
+	} {
+		answer, err := take(ctx, s.address, path, s.token)
+		if err != nil {
+			return nil, err
+		}
+		address, stop, err := serve(ctx, answer)
+		if err != nil {
+			return nil, err
+		}
+		request := get(path, s.token)
+		facade, plain, err := compare(ctx, target{s.address, request}, target{address, request})
+		if closed := stop(); err == nil {
+			err = closed
+		}
+		if err != nil {
+			return nil, err
+		}
+		ratio := facade / plain
+		what := fmt.Sprintf("GET %s (%d bytes), requests", path, len(answer.body))
+		figures = append(figures, against(what, perSecond(facade), perSecond(plain), ratio, "≥ 0.50 of a plain handler", ratio >= 0.5))
+	}
+	return figures, nil
+}

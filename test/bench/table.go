@@ -1,0 +1,75 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// figure is a line of the table: what was measured, against what, and what is wanted of it.
+type figure struct {
+	what, value, baseline, ratio, wanted string
+	// met is nil where nothing is wanted.
+	met *bool
+}
+
+// against makes a figure of two measured values. What is wanted is said in words, and met
+// tells whether the ratio is it.
+func against(what, value, baseline string, ratio float64, wanted string, met bool) figure {
+	return figure{what: what, value: value, baseline: baseline, ratio: fmt.Sprintf("%.2f", ratio), wanted: wanted, met: &met}
+}
+
+// alone makes a figure that is measured against no other.
+func alone(what, value, wanted string, met bool) figure {
+	return figure{what: what, value: value, wanted: wanted, met: &met}
+}
+
+// told makes a figure of which nothing is wanted.
+func told(what, value string) figure { return figure{what: what, value: value} }
+
+func printTable(to io.Writer, figures []figure) error {
+	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	rows := []figure{{what: "WHAT", value: "FIGURE", baseline: "BASELINE", ratio: "RATIO", wanted: "WANTED"}}
+	for _, f := range append(rows, figures...) {
+		verdict := ""
+		switch {
+		case f.what == "WHAT":
+			verdict = "OK?"
+		case f.met != nil && *f.met:
+			verdict = "yes"
+		case f.met != nil:
+			verdict = "NO"
+		}
+		cells := []any{f.what, dash(f.value), dash(f.baseline), dash(f.ratio), dash(f.wanted), dash(verdict)}
+		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", cells...); err != nil {
+			return fmt.Errorf("printing the table: %w", err)
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("printing the table: %w", err)
+	}
+	return nil
+}
+
+func dash(text string) string { return cmp.Or(text, "-") }
+
+func median[T cmp.Ordered](values []T) T { return quantile(values, 0.5) }
+
+// quantile is the smallest value that the share of all values is not greater than.
+func quantile[T cmp.Ordered](values []T, share float64) T {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]
+}
+
+// short is a duration in milliseconds, or microseconds where it is less than one.
+func short(d time.Duration) string {
+	if d < time.Millisecond {
+		return fmt.Sprintf("%.0f µs", float64(d)/float64(time.Microsecond))
+	}
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
+
+func perSecond(rate float64) string { return fmt.Sprintf("%.0f/s", rate) }
