@@ -33,6 +33,8 @@ const (
 	CancelOrder                Function = "CancelOrder"
 	ReleaseProfile             Function = "ReleaseProfile"
 	HandleDownloadProgressInfo Function = "HandleDownloadProgressInfo"
+	// HandleNotification is HandleDownloadProgressInfo's name in version 3.
+	HandleNotification Function = "HandleNotification"
 )
 
 // Path is the function's path on the server, such as /gsma/rsp2/es2plus/downloadOrder.
