@@ -8,6 +8,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/clock"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 )
@@ -22,8 +23,6 @@ const (
 // without the names of objects, so an answer about one order is one about all. The error is a
 // Refusal that wraps ErrForbidden, or says that the API server did not answer.
 func (g *Guard) Authorize(ctx context.Context, identity *Identity, rights ...Right) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	for _, right := range rights {
 		decision, _, err := g.rights.Authorize(ctx, authorizer.AttributesRecord{
 			User:            identity.User,
@@ -49,12 +48,10 @@ func newAuthorizer(kube kubernetes.Interface) (authorizer.Authorizer, error) {
 	backoff := retries()
 	rights, err := authorizerfactory.DelegatingAuthorizerConfig{
 		SubjectAccessReviewClient: kube.AuthorizationV1(),
-		AllowCacheTTL:             allowTTL,
-		DenyCacheTTL:              denyTTL,
 		WebhookRetryBackoff:       &backoff,
 	}.New()
 	if err != nil {
 		return nil, fmt.Errorf("setting up the review of rights: %w", err)
 	}
-	return rights, nil
+	return newDecisions(rights, clock.RealClock{}), nil
 }

@@ -1,0 +1,99 @@
+package access
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+
+	"golang.org/x/sync/singleflight"
+	"k8s.io/apimachinery/pkg/util/cache"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/utils/clock"
+)
+
+// maxDecisions bounds how many answers are remembered.
+const maxDecisions = 10_000
+
+// decisions remembers what an authorizer answered, and asks it once for all who want to know
+// the same at one time: thousands of requests that wait for their orders all come with one
+// question when these are delivered. It is safe for concurrent use.
+type decisions struct {
+	authorizer.Authorizer
+	known   *cache.LRUExpireCache
+	flights singleflight.Group
+}
+
+func newDecisions(of authorizer.Authorizer, c clock.PassiveClock) *decisions {
+	return &decisions{Authorizer: of, known: cache.NewLRUExpireCacheWithClock(maxDecisions, c)}
+}
+
+// decision is an answer that is no error: errors are not remembered.
+type decision struct {
+	authorizer.Decision
+	reason string
+}
+
+// Authorize answers as the authorizer does, or did moments ago: allowTTL, or denyTTL. Who
+// asks together with others waits for no longer than its own ctx.
+func (d *decisions) Authorize(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+	key := question(a)
+	if known, ok := d.known.Get(key); ok {
+		if of, ok := known.(decision); ok {
+			return of.Decision, of.reason, nil
+		}
+	}
+	answered := d.flights.DoChan(key, func() (any, error) {
+		// Whoever asked first may hang up: the others go on waiting.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+		defer cancel()
+		made, reason, err := d.Authorizer.Authorize(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		ttl := denyTTL
+		if made == authorizer.DecisionAllow {
+			ttl = allowTTL
+		}
+		of := decision{Decision: made, reason: reason}
+		d.known.Add(key, of, ttl)
+		return of, nil
+	})
+	select {
+	case <-ctx.Done():
+		return authorizer.DecisionNoOpinion, "", fmt.Errorf("waiting for the answer: %w", ctx.Err())
+	case answer := <-answered:
+		of, ok := answer.Val.(decision)
+		if !ok {
+			return authorizer.DecisionNoOpinion, "", answer.Err
+		}
+		return of.Decision, of.reason, nil
+	}
+}
+
+// question is the same for two requests whose answer is: all that a SubjectAccessReview holds,
+// of requests without object names and selectors.
+func question(a authorizer.Attributes) string {
+	text := add(nil, a.GetVerb(), a.GetNamespace(), a.GetAPIGroup(), a.GetAPIVersion(), a.GetResource(), a.GetSubresource())
+	who := a.GetUser()
+	if who == nil {
+		return string(text)
+	}
+	text = add(text, who.GetName(), who.GetUID())
+	text = add(text, who.GetGroups()...)
+	extra := who.GetExtra()
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		text = add(add(text, name), extra[name]...)
+	}
+	return string(text)
+}
+
+// add appends a list so that none runs into the next: with its length, and each text's.
+func add(to []byte, list ...string) []byte {
+	to = binary.AppendUvarint(to, uint64(len(list)))
+	for _, text := range list {
+		to = append(binary.AppendUvarint(to, uint64(len(text))), text...)
+	}
+	return to
+}
