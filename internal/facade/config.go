@@ -29,6 +29,9 @@ type Config struct {
 	TrustedProxies []string `json:"trustedProxies"`
 	// RateLimits are for clients that have none of their own, per minute and replica.
 	RateLimits v1alpha1.RateLimits `json:"rateLimits"`
+	// FailuresPerAddress is how many bad tokens, API keys and refresh tokens an address may show
+	// per minute and replica. Who was known to be good goes on; others are 429.
+	FailuresPerAddress int `json:"failuresPerAddress"`
 	// MaxConnections bounds how many connections there may be at one time; others wait.
 	MaxConnections int `json:"maxConnections"`
 	// CallTimeout bounds each call to the API server, there too.
@@ -50,12 +53,13 @@ type TLS struct {
 // DefaultConfig is what holds where neither file nor flags say anything.
 func DefaultConfig() Config {
 	return Config{
-		BindAddress:      ":8080",
-		RateLimits:       access.DefaultLimits(),
-		MaxConnections:   20_000,
-		CallTimeout:      metav1.Duration{Duration: 5 * time.Second},
-		GracefulShutdown: metav1.Duration{Duration: 10 * time.Second},
-		LogLevel:         "info",
+		BindAddress:        ":8080",
+		RateLimits:         access.DefaultLimits(),
+		FailuresPerAddress: access.DefaultFailures,
+		MaxConnections:     20_000,
+		CallTimeout:        metav1.Duration{Duration: 5 * time.Second},
+		GracefulShutdown:   metav1.Duration{Duration: 10 * time.Second},
+		LogLevel:           "info",
 	}
 }
 
@@ -106,6 +110,8 @@ func (c Config) validate() error {
 		return errors.New("tls.certFile and tls.keyFile belong together: set both or none")
 	case err != nil:
 		return err
+	case c.FailuresPerAddress < 1:
+		return fmt.Errorf("failuresPerAddress is %d; it must be greater than 0", c.FailuresPerAddress)
 	case c.MaxConnections < 1 || c.MaxConnections > 1_000_000:
 		return fmt.Errorf("maxConnections is %d; it may be 1 to 1000000", c.MaxConnections)
 	case c.CallTimeout.Duration <= 0:

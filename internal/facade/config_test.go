@@ -38,6 +38,7 @@ func TestAConfigurationThatMakesNoSenseIsRefusedByName(t *testing.T) {
 		"tls: {certFile: a.crt}":          "tls.keyFile",
 		"trustedProxies: [10.0.0.1]":      "10.0.0.7/32",
 		"trustedProxies: [10.0.0.1/8]":    "10.0.0.0/8",
+		"failuresPerAddress: 0":           "failuresPerAddress",
 		"maxConnections: 0":               "maxConnections",
 		"callTimeout: 0s":                 "callTimeout",
 		"gracefulShutdown: -1s":           "gracefulShutdown",

@@ -68,7 +68,7 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, log logr.L
 	}
 	f.guard, err = access.New(access.Config{
 		REST: restConfig, Cache: f.cache, TrustedProxies: proxies, Limits: config.RateLimits,
-		Clock: clock.RealClock{}, Random: rand.Reader,
+		Failures: config.FailuresPerAddress, Clock: clock.RealClock{}, Random: rand.Reader,
 	})
 	if err != nil {
 		return nil, err

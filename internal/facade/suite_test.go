@@ -69,6 +69,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 func testConfig() facade.Config {
 	config := facade.DefaultConfig()
 	config.RateLimits = v1alpha1.RateLimits{Read: 100_000, Order: 100_000, Quote: 100_000, Change: 100_000, Login: 100_000, Refresh: 100_000}
+	config.FailuresPerAddress = 100_000
 	return config
 }
 

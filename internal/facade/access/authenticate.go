@@ -35,21 +35,29 @@ type Identity struct {
 }
 
 // Authenticate tells who makes a request. The error is a Refusal: ErrNoToken, ErrInvalidToken,
-// or that the API server did not answer.
+// that the API server did not answer, or that the address has shown too many bad tokens.
 func (g *Guard) Authenticate(r *http.Request) (*Identity, error) {
 	token, err := bearer(r.Header)
 	if err != nil {
 		return nil, err
 	}
+	try, err := g.attempts.begin(accessToken, token, g.Address(r), ErrInvalidToken)
+	if err != nil {
+		return nil, err
+	}
 	ctx := authenticator.WithAudiences(r.Context(), authenticator.Audiences{Audience})
 	response, genuine, err := g.tokens.AuthenticateToken(ctx, token)
+	var identity *Identity
 	switch {
 	case err != nil:
-		return nil, unavailable(fmt.Errorf("having a token reviewed: %w", err))
+		err = unavailable(fmt.Errorf("having a token reviewed: %w", err))
 	case !genuine:
-		return nil, ErrInvalidToken
+		err = ErrInvalidToken
+	default:
+		identity, err = identityOf(response.User)
 	}
-	return identityOf(response.User)
+	try.end(err)
+	return identity, err
 }
 
 // identityOf is the ServiceAccount that a user is; only these are clients.

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,8 +33,11 @@ type Config struct {
 	// TrustedProxies are those whose X-Forwarded-For is believed. Default: none.
 	TrustedProxies Proxies
 	// Limits are for clients that have none of their own; what is 0 is the contract's. Login
-	// and Refresh are also the limits of each address, before it is known who is calling.
+	// is also how often an address may try one client's keys.
 	Limits v1alpha1.RateLimits
+	// Failures is how many bad tokens and API keys an address may show per minute; 0 is
+	// DefaultFailures.
+	Failures int
 	// Clock and Random are the machine's, but in tests. Random makes secrets.
 	Clock  clock.WithTicker
 	Random io.Reader
@@ -50,6 +54,7 @@ type Guard struct {
 	refreshes authenticator.Token
 	rights    authorizer.Authorizer
 	limiter   *limiter
+	attempts  *attempts
 	keys      *keyring
 	sessions  *sessions
 }
@@ -77,6 +82,9 @@ func New(config Config) (*Guard, error) {
 		limits: withDefaults(config.Limits), limiter: newLimiter(config.Clock),
 		sessions: &sessions{kube: kube.CoreV1()},
 	}
+	if g.attempts, err = newAttempts(config.Random, config.Clock, cmp.Or(config.Failures, DefaultFailures)); err != nil {
+		return nil, err
+	}
 	if g.keys, err = newKeyring(config.Random, kube.CoreV1()); err != nil {
 		return nil, err
 	}
@@ -89,7 +97,7 @@ func New(config Config) (*Guard, error) {
 
 // Admit lets a request of an operation through: it is known who is calling, they may from
 // this address, not too often, and have every right that it takes. Otherwise the error is a
-// Refusal.
+// Refusal. What Login and Refresh take is for them to say, who see what is shown to them.
 func (g *Guard) Admit(r *http.Request, operationID string) (Caller, error) {
 	operation, found := OperationOf(operationID)
 	if !found {
@@ -97,7 +105,7 @@ func (g *Guard) Admit(r *http.Request, operationID string) (Caller, error) {
 	}
 	caller := Caller{Address: g.Address(r)}
 	if operation.Public {
-		return caller, g.limitAddress(operation.Class, caller.Address)
+		return caller, nil
 	}
 	identity, err := g.Authenticate(r)
 	if err != nil {
@@ -125,11 +133,6 @@ func (g *Guard) admitClient(ctx context.Context, namespace string, address netip
 // Address is where a request comes from. It is not valid where that cannot be told.
 func (g *Guard) Address(r *http.Request) netip.Addr {
 	return g.proxies.ClientAddress(r.RemoteAddr, r.Header)
-}
-
-// limitAddress counts a request of which only the address is known.
-func (g *Guard) limitAddress(class Class, address netip.Addr) error {
-	return g.limiter.take(class, "address "+neighbourhood(address), limitOf(class, nil, g.limits))
 }
 
 // terms are what the client's EsimClient says. Without one, the defaults hold.

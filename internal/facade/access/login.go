@@ -23,10 +23,10 @@ var errRenewing = errors.New("sessions are renewed faster than they are ended")
 // Login begins a session for who shows an API key and its secret, from an address that Admit
 // told. The error is a Refusal.
 //
-// How often an address may try is for Admit; how often the client may succeed is counted
-// here, so that nobody who lacks the secret can lock a client out.
+// The client's limit counts those who have the secret, so that nobody who lacks it can lock
+// the client out. Those who lack it have the same limit per client and address.
 func (g *Guard) Login(ctx context.Context, from netip.Addr, key string, secret activation.Credential) (*Session, error) {
-	kept, err := g.keys.check(ctx, key, secret.Reveal())
+	kept, err := g.checkKey(ctx, from, key, secret.Reveal())
 	if err != nil {
 		return nil, err
 	}
@@ -34,14 +34,45 @@ func (g *Guard) Login(ctx context.Context, from netip.Addr, key string, secret a
 		return nil, err
 	}
 	session, _, err := g.sessions.begin(ctx, kept)
-	return session, err
+	if err != nil {
+		return nil, err
+	}
+	g.attempts.issued(session)
+	return session, nil
+}
+
+// checkKey is the Secret of an API key whose secret this is, unless it is tried too often.
+func (g *Guard) checkKey(ctx context.Context, from netip.Addr, key, secret string) (*corev1.Secret, error) {
+	credential := key + "\x00" + secret
+	if !g.attempts.knows(keyAndSecret, credential) {
+		// Keys that nobody can have been given are one client's.
+		namespace, _, _ := parseKey(key)
+		if err := g.limiter.take(Login, namespace+" from "+neighbourhood(from), g.limits.Login); err != nil {
+			return nil, err
+		}
+	}
+	try, err := g.attempts.begin(keyAndSecret, credential, from, ErrInvalidCredentials)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := g.keys.check(ctx, key, secret)
+	try.end(err)
+	return kept, err
 }
 
 // Refresh exchanges a refresh token for a new session, and ends the one that it belongs to.
 // Of many who present one token, one gets a session: whose deletion of the Secret succeeds.
 // The error is a Refusal; ErrInvalidCredentials where the token is not good any more.
 func (g *Guard) Refresh(ctx context.Context, from netip.Addr, token activation.Credential) (*Session, error) {
+	if !looksLikeToken(token.Reveal()) {
+		return nil, ErrInvalidCredentials
+	}
+	try, err := g.attempts.begin(refreshToken, token.Reveal(), from, ErrInvalidCredentials)
+	if err != nil {
+		return nil, err
+	}
 	identity, bound, err := g.reviewRefresh(ctx, token.Reveal())
+	try.end(err)
 	if err != nil {
 		return nil, err
 	}
@@ -65,14 +96,12 @@ func (g *Guard) Refresh(ctx context.Context, from netip.Addr, token activation.C
 		g.sessions.abandon(ctx, begun)
 		return nil, err
 	}
+	g.attempts.issued(session)
 	return session, nil
 }
 
 // reviewRefresh is whose refresh token it is, and the Secret of its session.
 func (g *Guard) reviewRefresh(ctx context.Context, token string) (*Identity, boundSecret, error) {
-	if !looksLikeToken(token) {
-		return nil, boundSecret{}, ErrInvalidCredentials
-	}
 	ctx = authenticator.WithAudiences(ctx, authenticator.Audiences{RefreshAudience})
 	response, genuine, err := g.refreshes.AuthenticateToken(ctx, token)
 	switch {

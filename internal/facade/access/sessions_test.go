@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -65,26 +66,22 @@ var _ = Describe("Logging in", func() {
 		Expect(err).To(MatchError(access.ErrInvalidCredentials))
 	})
 
-	It("is limited by address before, and by client after the secret was right", func(ctx context.Context) {
+	It("is limited per client and address while the secret is wrong, and per client once it was right", func(ctx context.Context) {
 		clock := newClock()
 		guard = newGuard(clock)
-		newTerms(ctx, namespace, v1alpha1.EsimClientSpec{RateLimits: &v1alpha1.RateLimits{Login: 1}})
-		for range 10 {
-			_, err := guard.Admit(with(ctx, ""), "login")
-			Expect(err).NotTo(HaveOccurred())
+		newTerms(ctx, namespace, v1alpha1.EsimClientSpec{RateLimits: &v1alpha1.RateLimits{Login: 2}})
+		login(ctx, guard, key)
+		for i := range 9 {
+			_, err := guard.Login(ctx, home, key.Key, activation.NewCredential(fmt.Sprint("guess ", i)))
+			Expect(err).To(MatchError(access.ErrInvalidCredentials))
 		}
-		_, err := guard.Admit(with(ctx, ""), "login")
+		_, err := guard.Login(ctx, home, key.Key, activation.NewCredential("one more guess"))
 		Expect(reasonOf(err)).To(Equal(access.TooManyRequests))
-		elsewhere := with(ctx, "")
-		elsewhere.RemoteAddr = "198.51.100.1:4711"
-		_, err = guard.Admit(elsewhere, "login")
-		Expect(err).NotTo(HaveOccurred(), "nobody else is kept out")
 
-		_, err = guard.Login(ctx, home, key.Key, activation.NewCredential("wrong"))
-		Expect(err).To(MatchError(access.ErrInvalidCredentials))
+		By("guessing from there, and logging in from there with the secret")
 		login(ctx, guard, key)
 		_, err = guard.Login(ctx, netip.MustParseAddr("198.51.100.1"), key.Key, key.Secret)
-		Expect(reasonOf(err)).To(Equal(access.TooManyRequests))
+		Expect(reasonOf(err)).To(Equal(access.TooManyRequests), "the client's own limit holds wherever it comes from")
 		clock.Step(time.Minute)
 		login(ctx, guard, key)
 	})
