@@ -1,13 +1,15 @@
 package catalogue
 
 import (
+	"sync"
+
 	"golang.org/x/text/cases"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/money"
 )
 
-// Product is an EsimProduct as REST clients see it. It never changes.
+// Product is an EsimProduct as REST clients see it. Nothing that can be seen of it changes.
 type Product struct {
 	// ID is the number that REST clients know it by; 0 where it has none yet.
 	ID int64
@@ -20,6 +22,19 @@ type Product struct {
 	numbers map[string]int64
 	// folded is the name as it is searched in.
 	folded string
+
+	listed struct {
+		once sync.Once
+		text []byte
+		err  error
+	}
+}
+
+// Listed is how the product looks in a list, as render makes it the first time: whoever lists
+// products makes the same of one each time, and thousands of times a second.
+func (p *Product) Listed(render func(*Product) ([]byte, error)) ([]byte, error) {
+	p.listed.once.Do(func() { p.listed.text, p.listed.err = render(p) })
+	return p.listed.text, p.listed.err
 }
 
 // Variant is a data plan that is on sale. It never changes.

@@ -1,5 +1,10 @@
 package server
 
+import (
+	"net/http"
+	"strconv"
+)
+
 // defaultPerPage is how many items a page has where the request does not say.
 const defaultPerPage = 50
 
@@ -35,6 +40,17 @@ func pageHeaders(number, size, items, total int) listHeaders {
 		XHasMore: number < pages, XPage: int64(number), XPageSize: int64(items),
 		XPerPage: int64(size), XTotalCount: int64(total), XTotalPages: int64(pages),
 	}
+}
+
+// write sets the headers, and that of a list in JSON.
+func (h listHeaders) write(to http.Header) {
+	to.Set("Content-Type", jsonType)
+	to.Set("X-Has-More", strconv.FormatBool(h.XHasMore))
+	to.Set("X-Page", strconv.FormatInt(h.XPage, 10))
+	to.Set("X-Page-Size", strconv.FormatInt(h.XPageSize, 10))
+	to.Set("X-Per-Page", strconv.FormatInt(h.XPerPage, 10))
+	to.Set("X-Total-Count", strconv.FormatInt(h.XTotalCount, 10))
+	to.Set("X-Total-Pages", strconv.FormatInt(h.XTotalPages, 10))
 }
 
 // orZero is what a pointer points to; the zero value for nil.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/segmentio/ksuid"
 )
@@ -25,16 +26,21 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		w.Header().Set(requestIDHeader, of.id)
 		answer := &answer{ResponseWriter: w}
 		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), requestKey{}, of)))
-		log := s.Log.WithValues("requestID", of.id, "method", method(r), "route", of.route, "status", answer.status,
-			"bytes", answer.written, "seconds", s.Clock.Since(begun).Seconds())
-		if who := of.caller.Identity; who != nil {
-			log = log.WithValues("client", who.Namespace, "serviceAccount", who.ServiceAccount)
-		}
-		if of.caller.Address.IsValid() {
-			log = log.WithValues("address", of.caller.Address.String())
-		}
-		log.Info("Request")
+		s.Log.Info("Request", s.line(of, r, answer, begun)...)
 	})
+}
+
+// line is what the log says of a request, as names and values.
+func (s *Server) line(of *request, r *http.Request, sent *answer, begun time.Time) []any {
+	line := append(make([]any, 0, 18), "requestID", of.id, "method", method(r), "route", of.route, "status", sent.status,
+		"bytes", sent.written, "seconds", s.Clock.Since(begun).Seconds())
+	if who := of.caller.Identity; who != nil {
+		line = append(line, "client", who.Namespace, "serviceAccount", who.ServiceAccount)
+	}
+	if of.caller.Address.IsValid() {
+		line = append(line, "address", of.caller.Address.String())
+	}
+	return line
 }
 
 // method is that of a request, where it is one that HTTP knows: others are anybody's text.

@@ -14,8 +14,10 @@ import (
 // routes is the mux under the generated server. Each operation is registered behind what
 // every request must pass first.
 type routes struct {
-	server     *Server
-	mux        *http.ServeMux
+	server *Server
+	// mux has the operations, and miss for whatever is none; known tells which operations there
+	// are, and does nothing.
+	mux, known *http.ServeMux
 	operations map[string]*operation
 	validators map[string]*validator
 	err        error
@@ -25,9 +27,10 @@ var _ wire.ServeMux = (*routes)(nil)
 
 func (s *Server) newRoutes(d *document, operations []*operation) (*routes, error) {
 	r := &routes{
-		server: s, mux: http.NewServeMux(),
+		server: s, mux: http.NewServeMux(), known: http.NewServeMux(),
 		operations: map[string]*operation{}, validators: map[string]*validator{},
 	}
+	r.mux.HandleFunc("/", r.miss)
 	for _, o := range operations {
 		v, err := newValidator(d, o)
 		if err != nil {
@@ -52,9 +55,9 @@ func (rs *routes) HandleFunc(pattern string, next func(http.ResponseWriter, *htt
 		return
 	}
 	v := rs.validators[pattern]
+	rs.known.HandleFunc(pattern, func(http.ResponseWriter, *http.Request) {})
 	rs.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		r, err := rs.pass(w, r, o, v)
-		if err != nil {
+		if err := rs.pass(w, r, o, v); err != nil {
 			rs.server.fail(w, r, err)
 			return
 		}
@@ -63,44 +66,47 @@ func (rs *routes) HandleFunc(pattern string, next func(http.ResponseWriter, *htt
 }
 
 // pass lets a request through to its operation: its caller is known and may do it, and it is
-// as the document has it. The request that it returns has its body in memory.
-func (rs *routes) pass(w http.ResponseWriter, r *http.Request, o *operation, v *validator) (*http.Request, error) {
-	free, err := limitBody(w, rs.server.Clock.Now())
-	if err != nil {
-		return r, internal(err)
+// as the document has it. Its body is in memory then.
+func (rs *routes) pass(w http.ResponseWriter, r *http.Request, o *operation, v *validator) error {
+	free := func() error { return nil }
+	if r.Body != http.NoBody {
+		var err error
+		if free, err = limitBody(w, rs.server.Clock.Now()); err != nil {
+			return internal(err)
+		}
 	}
 	of := requestOf(r.Context())
 	of.route = o.pattern()
 	if o.needsCaches() && !rs.server.Synced() {
-		return r, unavailable(awayRetry, errNotSynced)
+		return unavailable(awayRetry, errNotSynced)
 	}
-	if of.caller, err = rs.server.Guard.Admit(r, o.ID); err != nil {
-		return r, err
+	caller, err := rs.server.Guard.Admit(r, o.ID)
+	of.caller = caller
+	if err != nil {
+		return err
 	}
 	if err := v.checkParameters(r); err != nil {
-		return r, err
+		return err
 	}
 	if o.Body != nil && !declaresJSON(r.Header) {
-		return r, notJSON()
+		return notJSON()
 	}
 	body, err := readBody(r)
 	if err != nil {
 		// The rest of it is not worth waiting for.
 		w.Header().Set("Connection", "close")
-		return r, err
+		return err
 	}
 	if o.Body != nil {
 		if body, err = v.checkBody(body); err != nil {
-			return r, err
+			return err
 		}
 	}
 	if err := free(); err != nil {
-		return r, internal(err)
+		return internal(err)
 	}
-	passed := r.WithContext(r.Context())
-	passed.Body = io.NopCloser(bytes.NewReader(body))
-	passed.ContentLength = int64(len(body))
-	return passed, nil
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return nil
 }
 
 // ServeHTTP routes a request. What is no operation is 404, or 405 where the path has other
@@ -108,17 +114,18 @@ func (rs *routes) pass(w http.ResponseWriter, r *http.Request, o *operation, v *
 func (rs *routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A slash that is hidden by an escape would be one to some and none to others.
 	hidden := strings.Contains(strings.ToLower(r.URL.RawPath), "%2f")
-	if r.URL.Path == "" || path.Clean(r.URL.Path) != r.URL.Path || hidden {
+	if !strings.HasPrefix(r.URL.Path, "/") || path.Clean(r.URL.Path) != r.URL.Path || hidden {
 		rs.server.fail(w, r, notFound())
 		return
 	}
-	handler, pattern := rs.mux.Handler(r)
-	if pattern != "" {
-		rs.mux.ServeHTTP(w, r)
-		return
-	}
+	rs.mux.ServeHTTP(w, r)
+}
+
+// miss answers what is no operation.
+func (rs *routes) miss(w http.ResponseWriter, r *http.Request) {
 	// The mux says which methods there are in an answer of its own.
 	own := &discarded{header: http.Header{}}
+	handler, _ := rs.known.Handler(r)
 	handler.ServeHTTP(own, r)
 	if own.status != http.StatusMethodNotAllowed {
 		rs.server.fail(w, r, notFound())
