@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -54,6 +55,38 @@ var _ = Describe("A token", func() {
 			_, err := guard.Authenticate(with(ctx, strings.Join(forged, ".")))
 			Expect(err).To(MatchError(access.ErrInvalidToken))
 		}
+	})
+
+	It("is good until it expires, and refused from then on", func(ctx context.Context) {
+		given := tokenOf(ctx, namespace, "esim-api", access.Audience)
+		lasting := func(expires time.Duration) string {
+			GinkgoHelper()
+			now := time.Now()
+			token, err := env.ResignToken(given, func(claims map[string]any) {
+				claims["iat"], claims["nbf"] = now.Add(-time.Hour).Unix(), now.Add(-time.Hour).Unix()
+				claims["exp"] = now.Add(expires).Unix()
+			})
+			Expect(err).NotTo(HaveOccurred())
+			return token
+		}
+		_, err := guard.Authenticate(with(ctx, lasting(time.Minute)))
+		Expect(err).NotTo(HaveOccurred(), "nothing but the time makes the difference")
+		// The API server forgives a minute, as clocks differ.
+		_, err = guard.Authenticate(with(ctx, lasting(-2*time.Minute)))
+		Expect(err).To(MatchError(access.ErrInvalidToken))
+	})
+
+	It("is refused once it expires, also where it was good a moment ago", func(ctx context.Context) {
+		now := time.Now()
+		token, err := env.ResignToken(tokenOf(ctx, namespace, "esim-api", access.Audience), func(claims map[string]any) {
+			claims["exp"] = now.Add(-time.Minute + 5*time.Second).Unix()
+			claims["iat"], claims["nbf"] = now.Add(-time.Hour).Unix(), now.Add(-time.Hour).Unix()
+		})
+		Expect(err).NotTo(HaveOccurred())
+		_, err = guard.Authenticate(with(ctx, token))
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() error { _, err := guard.Authenticate(with(ctx, token)); return err }).
+			WithTimeout(40 * time.Second).WithPolling(200 * time.Millisecond).Should(MatchError(access.ErrInvalidToken))
 	})
 
 	It("is neither good nor bad to a facade that may not have it reviewed", func(ctx context.Context) {
