@@ -1,0 +1,45 @@
+package progress
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+// outcome is what became of a notification whose sender is known.
+type outcome string
+
+const (
+	outcomeStored  outcome = "stored"
+	outcomeIgnored outcome = "ignored"
+	// outcomeUnknownICCID is that of a profile that no order of the operators has.
+	outcomeUnknownICCID outcome = "unknown_iccid"
+	// outcomeNotStored was answered 503.
+	outcomeNotStored outcome = "not_stored"
+)
+
+var (
+	notificationsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "esim_notifications_total",
+		Help: "ES2+ notifications of senders that are known, by operator (those that share a sender, with commas), meaning and outcome.",
+	}, []string{"operator", "meaning", "outcome"})
+
+	refusedTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "esim_notifications_refused_total",
+		Help: "ES2+ notifications that were not read to the end, by reason: sender, unavailable, malformed, too_large, unreadable.",
+	}, []string{"reason"})
+)
+
+func init() { //nolint:gochecknoinits // the registry of controller-runtime is global
+	metrics.Registry.MustRegister(notificationsTotal, refusedTotal)
+}
+
+// count tells the metrics what became of a statement.
+func count(s statement, o outcome) {
+	meaning := string(s.event)
+	if s.event == nothing {
+		meaning = "Nothing"
+	}
+	notificationsTotal.WithLabelValues(strings.Join(s.operators, ","), meaning, string(o)).Inc()
+}
