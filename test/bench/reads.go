@@ -30,9 +30,11 @@ func measureReads(ctx context.Context, s *stand) (figures []figure, err error) {
 		if err != nil {
 			return nil, err
 		}
-		ratio := facade / plain
-		what := fmt.Sprintf("GET %s (%d bytes), requests", path, len(answer.body))
-		figures = append(figures, against(what, perSecond(facade), perSecond(plain), ratio, "≥ 0.50 of a plain handler", ratio >= 0.5))
+		what := fmt.Sprintf("GET %s (%d bytes), ", path, len(answer.body))
+		ratio := facade.rate / plain.rate
+		figures = append(figures,
+			against(what+"requests", perSecond(facade.rate), perSecond(plain.rate), ratio, "≥ 0.50 of a plain handler", ratio >= 0.5),
+			compared(what+"processor time, its client's included", short(facade.cpu), short(plain.cpu), float64(facade.cpu)/float64(plain.cpu)))
 	}
 	return figures, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -23,19 +24,32 @@ type target struct {
 	request []byte
 }
 
-// rate is how many requests a second are answered well within a round.
-func (t target) rate(ctx context.Context) (float64, error) {
+// pace is how fast requests are answered: how many a second, and what each takes of this
+// process' processor time, its client's share included. The latter is the same on a machine
+// that has other things to do.
+type pace struct {
+	rate float64
+	cpu  time.Duration
+}
+
+// pace of the requests that are answered well within a round.
+func (t target) pace(ctx context.Context) (pace, error) {
 	var answered atomic.Int64
 	faults := make([]error, connections)
-	began := time.Now()
+	began, worked := time.Now(), processorTime()
 	until := began.Add(roundLength)
 	var group sync.WaitGroup
 	for i := range connections {
 		group.Go(func() { faults[i] = t.askUntil(ctx, until, &answered) })
 	}
 	group.Wait()
-	elapsed := time.Since(began)
-	return float64(answered.Load()) / elapsed.Seconds(), errors.Join(faults...)
+	elapsed, worked := time.Since(began), processorTime()-worked
+	if answered.Load() == 0 {
+		return pace{}, errors.Join(append(faults, errors.New("no request was answered"))...)
+	}
+	return pace{
+		rate: float64(answered.Load()) / elapsed.Seconds(), cpu: worked / time.Duration(answered.Load()),
+	}, errors.Join(faults...)
 }
 
 func (t target) askUntil(ctx context.Context, until time.Time, answered *atomic.Int64) (err error) {
@@ -57,24 +71,32 @@ func (t target) askUntil(ctx context.Context, until time.Time, answered *atomic.
 	return ctx.Err()
 }
 
+// processorTime is what this process has taken of it, in user and system mode.
+func processorTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
 // compare has two targets take turns, so that what else the machine does falls on both, and
-// gives the median rate of each.
-func compare(ctx context.Context, a, b target) (ofA, ofB float64, err error) {
-	var ratesA, ratesB []float64
+// gives the median of each.
+func compare(ctx context.Context, a, b target) (ofA, ofB pace, err error) {
+	targets := [2]target{a, b}
+	var rates [2][]float64
+	var cpu [2][]time.Duration
 	for round := range rounds + 1 {
-		for _, turn := range []struct {
-			of    target
-			rates *[]float64
-		}{{a, &ratesA}, {b, &ratesB}} {
-			rate, err := turn.of.rate(ctx)
+		for i, t := range targets {
+			p, err := t.pace(ctx)
 			if err != nil {
-				return 0, 0, err
+				return ofA, ofB, err
 			}
 			// The first round is to warm up.
 			if round > 0 {
-				*turn.rates = append(*turn.rates, rate)
+				rates[i], cpu[i] = append(rates[i], p.rate), append(cpu[i], p.cpu)
 			}
 		}
 	}
-	return median(ratesA), median(ratesB), nil
+	return pace{median(rates[0]), median(cpu[0])}, pace{median(rates[1]), median(cpu[1])}, nil
 }

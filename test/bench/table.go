@@ -22,6 +22,11 @@ func against(what, value, baseline string, ratio float64, wanted string, met boo
 	return figure{what: what, value: value, baseline: baseline, ratio: fmt.Sprintf("%.2f", ratio), wanted: wanted, met: &met}
 }
 
+// compared makes a figure of two measured values of which nothing is wanted.
+func compared(what, value, baseline string, ratio float64) figure {
+	return figure{what: what, value: value, baseline: baseline, ratio: fmt.Sprintf("%.2f", ratio)}
+}
+
 // alone makes a figure that is measured against no other.
 func alone(what, value, wanted string, met bool) figure {
 	return figure{what: what, value: value, wanted: wanted, met: &met}
