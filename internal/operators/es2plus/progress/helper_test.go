@@ -118,6 +118,8 @@ func valid(from, until time.Duration) func(*x509.Certificate) {
 	return func(c *x509.Certificate) { c.NotBefore, c.NotAfter = time.Now().Add(from), time.Now().Add(until) }
 }
 
+func withLoopback(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)} }
+
 func named(names ...string) func(*x509.Certificate) {
 	return func(c *x509.Certificate) { c.DNSNames = names }
 }
@@ -202,7 +204,7 @@ type running struct {
 func serve(t *testing.T, senders Senders, store Store, c clock.PassiveClock, log logr.Logger) *running {
 	t.Helper()
 	r := &running{t: t, certDir: t.TempDir(), root: newAuthority(t, "our CA")}
-	r.writeCertificate(r.root.issue(func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)} }))
+	r.writeCertificate(r.root.issue(withLoopback))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
