@@ -178,13 +178,7 @@ func TestHTTPIsForAllowedNetworksOnly(t *testing.T) {
 }
 
 func TestTheEnvironmentsProxyIsNotUsed(t *testing.T) {
-	proxy := httptest.NewServer(unreached(t))
-	t.Cleanup(proxy.Close)
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"} {
-		t.Setenv(name, proxy.URL)
-	}
-	t.Setenv("NO_PROXY", "")
-	t.Setenv("no_proxy", "")
+	// TestMain has set one.
 	handler, got := mailbox(t)
 	server := serve(t, "127.0.0.1:0", handler)
 	// Loopback addresses would bypass any proxy, names do not.
