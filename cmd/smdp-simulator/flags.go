@@ -106,6 +106,9 @@ func (s *settings) conductFlags(flags *flag.FlagSet) {
 	o := &s.options
 	flags.StringVar(&o.SMDPAddress, "smdp-address", "rsp.example.com", "`host` that ConfirmOrder answers for activation codes; empty answers none")
 	flags.StringVar(&o.Notifications.URL, "notify-url", "", "`URL` of the operator that notifications are sent to; without it none are")
+	flags.Func("notify-point", "a vendor's own number of a notification point, as `NAME=N`: installed, enabled, disabled or deleted; repeatable", func(text string) error {
+		return setPoint(&o.Notifications.Points, text)
+	})
 	flags.Func("latency", "`time` each call takes, such as 200ms, or min/mean/p99 of a distribution, such as 50ms/200ms/1.5s", func(text string) (err error) {
 		s.latency, err = parseLatency(text)
 		return err
@@ -161,6 +164,19 @@ func addAllowed(allowed map[string][]string, text string) error {
 		}
 		allowed[client] = append(allowed[client], profileType)
 	}
+	return nil
+}
+
+func setPoint(points *smdp.Points, text string) error {
+	name, number, _ := strings.Cut(text, "=")
+	field, known := map[string]*int{
+		"installed": &points.Installed, "enabled": &points.Enabled, "disabled": &points.Disabled, "deleted": &points.Deleted,
+	}[name]
+	n, err := strconv.Atoi(number)
+	if !known || err != nil || n < 1 {
+		return errors.New("must be installed=N, enabled=N, disabled=N or deleted=N, such as installed=101")
+	}
+	*field = n
 	return nil
 }
 

@@ -27,6 +27,7 @@ func TestTheCommandLineSaysWhatItMeans(t *testing.T) {
 		--stock JP-1GB-7D=1000 --stock A=B=0 --default-stock 7 --default-stock-pattern ^JP-
 		--allow OPERATOR-2=JP-1GB-7D,FR-5GB-30D --allow OPERATOR-2=X --client OPERATOR-2 --client OPERATOR-3
 		--server-name smdp.example.com --smdp-address other.example.com --notify-url https://127.0.0.1:3
+		--notify-point installed=101 --notify-point enabled=6 --notify-point disabled=7 --notify-point deleted=5
 		--latency 50ms/200ms/1.5s --trailing-f --replay-calls --iccid-prefix 8944`), io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +43,7 @@ func TestTheCommandLineSaysWhatItMeans(t *testing.T) {
 			Stock: map[string]int{"JP-1GB-7D": 1000, "A=B": 0}, DefaultStock: 7,
 			ProfileTypes: map[string][]string{"OPERATOR-2": {"JP-1GB-7D", "FR-5GB-30D", "X"}},
 			ServerNames:  []string{"smdp.example.com"}, SMDPAddress: "other.example.com", ICCIDPrefix: "8944",
-			Notifications: smdp.Notifications{URL: "https://127.0.0.1:3"},
+			Notifications: smdp.Notifications{URL: "https://127.0.0.1:3", Points: smdp.Points{Installed: 101, Enabled: 6, Disabled: 7, Deleted: 5}},
 			Behaviour:     smdp.Behaviour{TrailingF: true, ReplayCalls: true},
 		},
 		clients: []string{"OPERATOR-2", "OPERATOR-3"},
@@ -67,6 +68,9 @@ func TestAWrongCommandLineIsToldByTheFlag(t *testing.T) {
 		{"--log-format xml", "-log-format"},
 		{"--log-level loud", "-log-level"},
 		{"--notify-ca /no/such/file", "-notify-ca"},
+		{"--notify-point used=5", "-notify-point"},
+		{"--notify-point installed", "-notify-point"},
+		{"--notify-point installed=0", "-notify-point"},
 		{"--client OPERATOR-2", "-data"},
 		{"serve", `"serve"`},
 		{"--no-such-flag", "-no-such-flag"},

@@ -113,13 +113,14 @@ type notificationsDocument struct {
 	Attempts   int                `json:"attempts,omitempty"`
 	Repeat     int                `json:"repeat,omitempty"`
 	OutOfOrder bool               `json:"outOfOrder,omitempty"`
+	Points     Points             `json:"points,omitzero"`
 	Sent       []SentNotification `json:"sent,omitempty"`
 }
 
 func (s *Server) getNotifications(*http.Request) (any, error) {
 	n := s.notifier.current()
 	return notificationsDocument{
-		URL: n.URL, CA: string(n.CA), Attempts: n.Attempts, Repeat: n.Repeat, OutOfOrder: n.OutOfOrder,
+		URL: n.URL, CA: string(n.CA), Attempts: n.Attempts, Repeat: n.Repeat, OutOfOrder: n.OutOfOrder, Points: n.Points,
 		Sent: s.SentNotifications(),
 	}, nil
 }
@@ -129,7 +130,7 @@ func (s *Server) putNotifications(r *http.Request) (any, error) {
 	if err := readControl(r, &d); err != nil {
 		return nil, err
 	}
-	n := Notifications{URL: d.URL, CA: []byte(d.CA), Attempts: d.Attempts, Repeat: d.Repeat, OutOfOrder: d.OutOfOrder}
+	n := Notifications{URL: d.URL, CA: []byte(d.CA), Attempts: d.Attempts, Repeat: d.Repeat, OutOfOrder: d.OutOfOrder, Points: d.Points}
 	if err := s.SetNotifications(n); err != nil {
 		return nil, badRequest("%v", err)
 	}

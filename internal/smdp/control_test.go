@@ -189,7 +189,10 @@ func TestProfilesAreDrivenOverTheControlAPI(t *testing.T) {
 	s := startServer(t, Options{Stock: map[string]int{plan: 2}})
 	c := controller{t, s}
 	o := newOperator(t, s)
-	get[notificationsDocument](c, "PUT /notifications", `{"url":"`+o.url+`"}`)
+	to := get[notificationsDocument](c, "PUT /notifications", `{"url":"`+o.url+`","points":{"deleted":5}}`)
+	if diff := cmp.Diff(Points{Deleted: 5}, to.Points); diff != "" {
+		t.Errorf("a vendor's points (-want +got):\n%s", diff)
+	}
 	iccid := string(released(t, s))
 	var got []DeviceState
 	for _, step := range []string{"install", "enable", "disable", "delete"} {
@@ -199,7 +202,7 @@ func TestProfilesAreDrivenOverTheControlAPI(t *testing.T) {
 		t.Errorf("device (-want +got):\n%s", diff)
 	}
 	c.drive("POST /profiles/"+iccid+"/notify", `{"notificationPointId":101}`)
-	if diff := cmp.Diff([]int{3, 4, 6, 7, 8, 101}, o.points(6)); diff != "" {
+	if diff := cmp.Diff([]int{3, 4, 6, 7, 5, 101}, o.points(6)); diff != "" {
 		t.Errorf("points (-want +got):\n%s", diff)
 	}
 	want := []Profile{{ICCID: activation.ICCID(iccid), ProfileType: plan, State: StateInstalled, Owner: "OPERATOR-1", Device: DeviceDeleted}}

@@ -50,12 +50,17 @@ type Notifications struct {
 	Repeat int
 	// OutOfOrder sends those that belong together last first.
 	OutOfOrder bool
+	// Points that the SM-DP+ sends, as its vendor numbers them.
+	Points Points
 }
 
 // check says what is wrong.
 func (n Notifications) check() error {
 	if n.Attempts < 0 || n.Attempts > 100 || n.Repeat < 0 || n.Repeat > 100 {
 		return errors.New("notifications: attempts and repeat must lie between 0 and 100")
+	}
+	if err := n.Points.check(); err != nil {
+		return err
 	}
 	if n.URL == "" {
 		return nil

@@ -166,6 +166,27 @@ func TestNotificationsRepeatAndComeOutOfOrderWhereTold(t *testing.T) {
 	}
 }
 
+func TestVendorsNumberTheirPointsAsTheyLike(t *testing.T) {
+	s := startServer(t, Options{Stock: map[string]int{plan: 5}})
+	o := newOperator(t, s)
+	points := Points{Installed: 101, Enabled: 102, Disabled: 103, Deleted: 5}
+	if err := s.SetNotifications(Notifications{URL: o.url, Points: points}); err != nil {
+		t.Fatal(err)
+	}
+	iccid := released(t, s)
+	for _, step := range []func(activation.ICCID) error{s.Install, s.Enable, s.Disable, s.Delete} {
+		if err := step(iccid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.FailInstall(released(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int{3, 101, 102, 103, 5, 3, 101}, o.points(7)); diff != "" {
+		t.Errorf("points (-want +got):\n%s", diff)
+	}
+}
+
 func TestANotificationIsTriedAgainAndThenGivenUp(t *testing.T) {
 	clock := clocktesting.NewFakeClock(time.Now())
 	s := startServer(t, Options{Stock: map[string]int{plan: 5}, Clock: clock})
@@ -249,6 +270,7 @@ func TestNotificationsThatCannotBeSentAreRefused(t *testing.T) {
 	for _, n := range []Notifications{
 		{URL: "http://127.0.0.1:1"}, {URL: "https://"}, {URL: "https://user:word@127.0.0.1"}, {URL: ":"},
 		{CA: []byte("no PEM")}, {Attempts: -1}, {Repeat: 101},
+		{Points: Points{Installed: -1}}, {Points: Points{Deleted: maxPoint + 1}},
 	} {
 		if s, err := New(Options{Notifications: n}); err == nil {
 			t.Errorf("%+v was taken; close: %v", n, s.Close())
