@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"io"
 	"math/big"
@@ -30,6 +31,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/es2plus"
+	"github.com/telcodev/esim-operator/internal/smdp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -308,4 +310,59 @@ func (j *journal) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.text.String()
+}
+
+// buyer orders profiles of the simulator.
+type buyer struct {
+	t           *testing.T
+	url         string
+	http        *http.Client
+	certificate tls.Certificate
+	header      es2plus.RequestHeader
+}
+
+func newBuyer(t *testing.T, s *smdp.Server) *buyer {
+	t.Helper()
+	pair, err := tls.X509KeyPair(s.PKI().ClientCert, s.PKI().ClientKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.PKI().CA)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{pair}}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &buyer{
+		t: t, url: s.URL(), http: &http.Client{Transport: transport, Timeout: timeout}, certificate: pair,
+		header: es2plus.RequestHeader{FunctionRequesterIdentifier: smdp.DefaultRequester, FunctionCallIdentifier: "1"},
+	}
+}
+
+// call fails the test unless the function was executed.
+func (b *buyer) call(f es2plus.Function, message, into any) {
+	b.t.Helper()
+	body, err := json.Marshal(message)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.url+f.Path(), bytes.NewReader(body))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set(es2plus.HeaderAdminProtocol, es2plus.AdminProtocol(protocolVersion))
+	response, err := b.http.Do(request)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if !bytes.Contains(text, []byte(es2plus.ExecutedSuccess)) {
+		b.t.Fatalf("%s was not executed: HTTP %d", f, response.StatusCode)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		b.t.Fatal(err)
+	}
 }
