@@ -19,10 +19,12 @@ import (
 // desk is a shop on an API server in memory, and a desk that works its orders.
 type desk struct {
 	*testdesk.Desk
-	t     *testing.T
-	api   client.WithWatch
-	shop  *testshop.Shop
-	clock *testingclock.FakePassiveClock
+	t   *testing.T
+	api client.WithWatch
+	// writer is what the desk writes through.
+	writer client.Client
+	shop   *testshop.Shop
+	clock  *testingclock.FakePassiveClock
 }
 
 // atDesk opens a shop and a desk. happens comes before each write of an order's status; nil
@@ -42,12 +44,18 @@ func atDesk(t *testing.T, o testshop.Options, happens func(d *desk, order *v1alp
 			t.Error(err)
 		}
 	})
-	writer := d.api
+	var writer client.Client = d.api
 	if happens != nil {
 		writer = testdesk.BeforeStatusWrite(d.api, func(_ context.Context, order *v1alpha1.EsimOrder) error { return happens(d, order) })
 	}
-	d.Desk = testdesk.Open(testdesk.Options{Cache: d.api, Live: d.api, Writer: writer, Clock: d.clock})
+	d.writer = writer
+	d.restart()
 	return d
+}
+
+// restart has another process work at the desk: what the one before it knew is gone.
+func (d *desk) restart() {
+	d.Desk = testdesk.Open(testdesk.Options{Cache: d.api, Live: d.api, Writer: d.writer, Clock: d.clock})
 }
 
 func (d *desk) connect() {

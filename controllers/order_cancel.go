@@ -89,8 +89,8 @@ func undoing(order *v1alpha1.EsimOrder) bool {
 // undo takes back a profile that was delivered, and refunds it. Where it is on a device
 // already, or the operator does not take it back, the order stays what it was.
 func (r *OrderReconciler) undo(ctx context.Context, p *pass) (*decision, error) {
-	if !undoing(p.order) {
-		return &decision{silent: true}, nil
+	if !undoing(p.order) || installedReported(p.order) {
+		return nil, nil // what the operator reported is worked in first
 	}
 	if p.order.Status.Activation != nil && p.order.Status.Activation.Installed {
 		return refuseCancel(p, reasonTooLate), nil
@@ -174,8 +174,10 @@ func undone() *decision { return cancelled("The profile was taken back by its op
 
 // refuseInstalled leaves an order DELIVERED whose profile turned out to be on a device.
 func refuseInstalled(p *pass) *decision {
-	p.order.Status.Activation = &v1alpha1.OrderActivation{Status: v1alpha1.ActivationActive, Installed: true}
-	return refuseCancel(p, reasonTooLate)
+	events := p.installed(p.time())
+	d := refuseCancel(p, reasonTooLate)
+	d.events = events
+	return d
 }
 
 // operatorGone tells whether an EsimOperator does not exist. The cache's word for it is

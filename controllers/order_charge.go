@@ -37,6 +37,7 @@ func (r *OrderReconciler) writeCharge(ctx context.Context, p *pass, reservation 
 		return fmt.Errorf("before the charge: %w", err)
 	}
 	defer leave()
+	r.tell(ctx, p, v1alpha1.EventDebited)
 	err = r.writeStatus(ctx, p)
 	reservation.Written(ctx, p.order, err)
 	if err != nil {

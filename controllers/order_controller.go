@@ -53,6 +53,8 @@ type OrderReconciler struct {
 	Recorder events.EventRecorder
 	// Clock tells the time for decisions that are written down.
 	Clock clock.PassiveClock
+	// Receipts tells that receipts are sent by e-mail.
+	Receipts bool
 	// Jitter is a random number from 0 to 1, to spread retries.
 	Jitter func() float64
 	// Pace is how long retries wait.
@@ -66,6 +68,7 @@ type OrderReconciler struct {
 
 	unwritten unwrittenProfiles
 	addresses learnedAddresses
+	looks     looks
 	queue     wakeQueue
 }
 
@@ -84,6 +87,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if err := r.Client.Get(ctx, req.NamespacedName, &order); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.unwritten.forget(req.NamespacedName)
+			r.looks.forget(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -94,7 +98,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		return r.run(ctx, p, r.settle)
 	}
 	if order.Terminal() {
-		return r.run(ctx, p, r.tidy, r.undo)
+		return r.run(ctx, p, r.tidy, r.undo, r.follow)
 	}
 	return r.run(ctx, p, r.hold, r.cancel, r.accept, r.enter, r.intend, r.provision, r.deliver)
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -40,13 +41,18 @@ func (r *OrderReconciler) deliver(ctx context.Context, p *pass) (*decision, erro
 			return nil, staleCache(p.order, errLaterAttempt)
 		}
 	}
-	return delivered(p, v1alpha1.OrderActivation{Status: v1alpha1.ActivationNotInstalled}), nil
+	d := delivered(p)
+	if _, ok := p.slot.Driver.(operators.Tracker); ok {
+		p.order.Status.Activation.RefreshInterval = &metav1.Duration{Duration: operator.RefreshInterval()}
+	}
+	return d, nil
 }
 
 // deliverInstalled is for an order that turned out, when it was to be given back, to be on
 // its customer's device: delivered it is.
 func (r *OrderReconciler) deliverInstalled(_ context.Context, p *pass) (*decision, error) {
-	d := delivered(p, v1alpha1.OrderActivation{Status: v1alpha1.ActivationActive, Installed: true})
+	d := delivered(p)
+	d.events = p.installed(p.time())
 	if p.order.Spec.Cancel {
 		d.condition, d.reason, d.message = v1alpha1.ConditionCancelRefused, reasonTooLate, messageTooLate
 	}
@@ -65,13 +71,13 @@ func (r *OrderReconciler) deliverTold(ctx context.Context, p *pass) (*decision, 
 	return r.deliverInstalled(ctx, p)
 }
 
-func delivered(p *pass, life v1alpha1.OrderActivation) *decision {
+func delivered(p *pass) *decision {
 	p.order.Status.Esim = &v1alpha1.OrderEsim{
 		ICCID:          string(p.profile.ICCID),
 		ActivationCode: codeOf(p.profile).Masked(),
 		SecretRef:      v1alpha1.SecretReference{Name: v1alpha1.ActivationSecretName(p.order.Name)},
 	}
-	p.order.Status.Activation = &life
+	p.order.Status.Activation = &v1alpha1.OrderActivation{Status: v1alpha1.ActivationNotInstalled}
 	provisioning := p.provisioning()
 	provisioning.ICCID, provisioning.Closing = "", ""
 	provisioning.NextAttemptTime, provisioning.LastError = nil, nil

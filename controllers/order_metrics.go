@@ -59,6 +59,9 @@ func init() { //nolint:gochecknoinits // the registry of controller-runtime is g
 
 // count tells the metrics what became of an order.
 func (r *OrderReconciler) count(p *pass, d *decision) {
+	if d.kept {
+		return
+	}
 	switch d.phase {
 	case v1alpha1.PhaseDelivered:
 		ordersEnded.WithLabelValues(string(d.phase), reasonDelivered).Inc()

@@ -76,6 +76,10 @@ type decision struct {
 	reason, message string
 	// condition that is True for as long as this decision holds, beside the usual ones.
 	condition string
+	// kept leaves phase and conditions as the pass has set them: the order has ended, and lives on.
+	kept bool
+	// events that webhooks tell of, beside those of phase and refund.
+	events []string
 
 	// after is how long the order waits for its next pass.
 	after time.Duration

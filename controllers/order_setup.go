@@ -56,13 +56,14 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 }
 
 // orderChanged lets through what asks something of the controller: a new order, a changed
-// spec, a deletion, an annotation. The controller's own status writes ask nothing.
+// spec, a deletion, an annotation, a report of the operator. The controller's own status writes
+// ask nothing.
 var orderChanged = predicate.Or[client.Object](
 	predicate.GenerationChangedPredicate{},
 	predicate.AnnotationChangedPredicate{},
 	predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
-			e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
+			e.ObjectOld.GetUID() != e.ObjectNew.GetUID() || reported(e.ObjectNew)
 	}},
 )
 
@@ -79,4 +80,10 @@ func (r *OrderReconciler) ordersWaitingFor(ctx context.Context, product client.O
 		requests[i].NamespacedName = client.ObjectKeyFromObject(&orders.Items[i])
 	}
 	return requests
+}
+
+// reported tells whether an operator's report waits to be worked into an order.
+func reported(o client.Object) bool {
+	order, ok := o.(*v1alpha1.EsimOrder)
+	return ok && len(order.Status.Reports) > 0
 }

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -91,7 +92,7 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 	case v1alpha1.PhaseCancelled:
 		setEnded(p, d.phase, reasonCancelled, d.message)
 	default:
-		if p.order.Status.Phase != v1alpha1.PhaseDelivered {
+		if p.order.Status.Phase != v1alpha1.PhaseDelivered && !d.kept {
 			setPending(p, d.reason, d.message)
 		}
 		result.RequeueAfter = max(result.RequeueAfter, conflictDelay) // the cache must have seen this write
@@ -99,13 +100,25 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 			result.RequeueAfter = r.Pace.Waiting.Duration
 		}
 	}
-	setException(p, d.condition, d.reason, d.message)
+	if !d.kept {
+		setException(p, d.condition, d.reason, d.message)
+	}
+	if d.phase != "" {
+		r.tellEnd(ctx, p, refunded)
+	}
+	r.tell(ctx, p, d.events...)
 	if refunded {
 		leave, err := r.Fence.Enter()
 		if err != nil {
 			return r.stopped(ctx, p, fmt.Errorf("before the refund: %w", err))
 		}
 		defer leave()
+	}
+	if d.phase == v1alpha1.PhaseDelivered {
+		result.RequeueAfter = r.nextLook(p)
+	}
+	if life := p.order.Status.Activation; d.phase != "" && life != nil && life.Installed || reported(p.order) {
+		result.RequeueAfter = conflictDelay // its code is to be removed, or a report to be worked in
 	}
 	if !p.order.DeletionTimestamp.IsZero() && p.order.Terminal() {
 		result.RequeueAfter = conflictDelay // what is left is to let it go
@@ -156,7 +169,8 @@ func (r *OrderReconciler) writeStatus(ctx context.Context, p *pass) error {
 // record writes what a pass decided. Whoever owns the order may edit it at any time, in a loop
 // if they like: an edit that left the status alone contradicts nothing that was decided, and
 // must not have it forgotten, or the next call would come without tries, backoff and limits.
-// A deletion, and any other status than the pass began from, have the order looked at anew.
+// Neither does what came into the outbox's and the reports' lists, or left them. A deletion, and
+// any other status than the pass began from, have the order looked at anew.
 func (r *OrderReconciler) record(ctx context.Context, p *pass) error {
 	err := r.writeStatus(ctx, p)
 	for range recordTries {
@@ -168,11 +182,14 @@ func (r *OrderReconciler) record(ctx context.Context, p *pass) error {
 			return fmt.Errorf("reading the order after a conflict: %w", err)
 		}
 		if now.UID != p.order.UID || now.DeletionTimestamp.IsZero() != p.order.DeletionTimestamp.IsZero() ||
-			!equality.Semantic.DeepEqual(now.Status, p.written) {
+			!equality.Semantic.DeepEqual(ownStatus(now.Status), ownStatus(p.written)) {
 			return err
 		}
-		decided := p.order.Status
-		p.order = &now
+		decided, found := p.order.Status, *now.Status.DeepCopy()
+		decided.Reports = merged(p.written.Reports, decided.Reports, found.Reports)
+		decided.Notifications = merged(p.written.Notifications, decided.Notifications, found.Notifications)
+		decided.Receipts = found.Receipts
+		p.order, p.written = &now, found
 		p.order.Status = decided
 		err = r.writeStatus(ctx, p)
 	}
@@ -181,6 +198,33 @@ func (r *OrderReconciler) record(ctx context.Context, p *pass) error {
 
 // recordTries is how many edits in a row a pass' last write comes after.
 const recordTries = 5
+
+// ownStatus is what only the order controller writes: reports come from the receiver, and the
+// courier takes off what it sent.
+func ownStatus(status v1alpha1.EsimOrderStatus) v1alpha1.EsimOrderStatus {
+	status.Reports, status.Notifications, status.Receipts = nil, nil, nil
+	return status
+}
+
+// merged is the list that another wrote meanwhile, with what we added to the one that we began
+// from, and without what we took off it.
+func merged[T any](began, ours, theirs []T) []T {
+	in := func(list []T, wanted T) bool {
+		return slices.ContainsFunc(list, func(t T) bool { return equality.Semantic.DeepEqual(t, wanted) })
+	}
+	var out []T
+	for _, t := range theirs {
+		if !in(began, t) || in(ours, t) {
+			out = append(out, t)
+		}
+	}
+	for _, t := range ours {
+		if !in(began, t) && !in(out, t) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
 
 // noteHeld puts the ICCID that an interrupted pass holds into the status, so that it is given
 // back even if its journal should vanish. It is a second line: if it fails too, the journal
@@ -333,11 +377,29 @@ func cancelRefused(order *v1alpha1.EsimOrder) bool {
 	return meta.IsStatusConditionTrue(order.Status.Conditions, v1alpha1.ConditionCancelRefused)
 }
 
-// toldByPerson is what a platform role found out about an order that waits for it; empty where
-// nothing was told, or nothing is waited for.
+// installedReported tells whether the operator reported the profile on a device that the order
+// holds or gives back, and that is not worked in yet.
+func installedReported(order *v1alpha1.EsimOrder) bool {
+	holds := map[string]bool{}
+	if order.Status.Esim != nil {
+		holds[order.Status.Esim.ICCID] = true
+	}
+	if p := order.Status.Provisioning; p != nil {
+		holds[p.ICCID], holds[p.Closing] = true, true
+	}
+	return slices.ContainsFunc(order.Status.Reports, func(report v1alpha1.DeviceReport) bool {
+		return report.Event != v1alpha1.DeviceDownloadFailed && report.ICCID != "" && holds[report.ICCID]
+	})
+}
+
+// toldByPerson is what a platform role, or meanwhile the operator, found out about an order that
+// waits for it; empty where nothing was told, or nothing is waited for.
 func toldByPerson(order *v1alpha1.EsimOrder) string {
 	if !waitsForPerson(order) {
 		return ""
+	}
+	if installedReported(order) {
+		return v1alpha1.ResolveDelivered // the operator itself has told
 	}
 	switch told := order.Annotations[v1alpha1.ResolveAnnotation]; told {
 	case v1alpha1.ResolveNotBought, v1alpha1.ResolveDelivered:

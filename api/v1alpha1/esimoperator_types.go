@@ -236,6 +236,17 @@ func (o *EsimOperator) GiveUpAfter() time.Duration {
 	return o.Spec.Recovery.GiveUpAfter.Duration
 }
 
+// DefaultRefreshInterval is how often an operator is asked on request where it says nothing.
+const DefaultRefreshInterval = 10 * time.Second
+
+// RefreshInterval is how often, at most, the operator is asked on request about one profile.
+func (o *EsimOperator) RefreshInterval() time.Duration {
+	if o.Spec.RefreshInterval.Duration <= 0 {
+		return DefaultRefreshInterval
+	}
+	return o.Spec.RefreshInterval.Duration
+}
+
 // EsimOperatorList is a list of EsimOperators.
 //
 // +kubebuilder:object:root=true

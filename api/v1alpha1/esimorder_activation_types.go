@@ -19,13 +19,17 @@ type OrderActivation struct {
 	Status ActivationStatus `json:"status"`
 	// installed is true once the profile is on a device, and never false again.
 	Installed bool `json:"installed"`
-	// installedTime is when it came onto the device, where that is known.
+	// installedTime is when it came onto the device or, where the operator does
+	// not tell, when it was found there.
 	// +optional
 	InstalledTime *metav1.Time `json:"installedTime,omitempty"`
 	// activatedTime is the first use where the operator reports it, else the
 	// install time.
 	// +optional
 	ActivatedTime *metav1.Time `json:"activatedTime,omitempty"`
+	// used is true once the operator has reported the first use.
+	// +optional
+	Used bool `json:"used,omitempty"`
 	// expiryTime is when the plan ends: the operator's own where given, else
 	// activatedTime and the plan's validityDays.
 	// +optional

@@ -1,0 +1,193 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/operators"
+	"github.com/telcodev/esim-operator/internal/operators/connections"
+)
+
+// follow takes an order that has ended through what comes after: a delivered profile onto its
+// device and to its plan's end; receipts that are asked for late; events that are asked for again.
+func (r *OrderReconciler) follow(ctx context.Context, p *pass) (*decision, error) {
+	var made changes
+	d := &decision{kept: true}
+	if p.order.Status.Phase == v1alpha1.PhaseDelivered && p.order.Status.Esim != nil && p.order.Status.Activation != nil {
+		made = p.applyReports()
+		asked, wait := r.track(ctx, p)
+		made.add(asked.events)
+		made.deleted, made.failed = made.deleted || asked.deleted, made.failed || asked.failed
+		made.add(p.expire())
+		if err := r.removeCode(ctx, p); err != nil {
+			return nil, err
+		}
+		d.after = soonest(wait, r.nextLook(p))
+	} else {
+		d.event = p.refuseReports()
+	}
+	r.tell(ctx, p, made.events...)
+	r.tellAgain(ctx, p)
+	r.sendLateReceipt(p)
+	if equality.Semantic.DeepEqual(p.order.Status, p.written) && p.written.ObservedGeneration == p.generation {
+		d.silent = true
+		return d, nil
+	}
+	if made.deleted {
+		d.event = &orderEvent{eventWarning, v1alpha1.ConditionDeletedFromDevice, "Follow", adviceDeleted}
+	} else if made.failed {
+		d.event = &orderEvent{eventWarning, v1alpha1.ConditionDownloadFailed, "Follow", adviceDownloadFailed}
+	}
+	return d, nil
+}
+
+// refuseReports takes reports off an order that has no eSIM. A profile that was given back and
+// comes onto a device all the same is the operator's mistake; somebody should hear of it.
+func (p *pass) refuseReports() *orderEvent {
+	if len(p.order.Status.Reports) == 0 {
+		return nil
+	}
+	p.order.Status.Reports = nil
+	return &orderEvent{
+		eventWarning, "ReportedAfterEnd", "Follow",
+		"The operator reports the profile on a device although this order ended without it; ask the operator",
+	}
+}
+
+// removeCode takes the activation code of a profile that is on its device out of the Secret: it
+// is of no use to its owner any more, and of use to a thief.
+func (r *OrderReconciler) removeCode(ctx context.Context, p *pass) error {
+	life := p.order.Status.Activation
+	if !life.Installed || life.CodeRemoved {
+		return nil
+	}
+	var secret corev1.Secret
+	err := r.Live.Get(ctx, types.NamespacedName{Namespace: p.order.Namespace, Name: p.order.Status.Esim.SecretRef.Name}, &secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		life.CodeRemoved = true
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading the activation Secret: %w", err)
+	}
+	if secret.Type == v1alpha1.ActivationSecretType && metav1.IsControlledBy(&secret, p.order) {
+		for _, key := range []string{
+			v1alpha1.SecretKeyActivationCode, v1alpha1.SecretKeyMatchingID, v1alpha1.SecretKeyConfirmationCode,
+		} {
+			delete(secret.Data, key)
+		}
+		if err := r.Writer.Update(ctx, &secret); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("removing the activation code from the Secret: %w", err)
+		}
+	}
+	life.CodeRemoved = true
+	return nil
+}
+
+// track asks the operator what became of the profile, if somebody wants to know or if it is
+// time to look. Where the operator cannot be asked that costs nothing. An answer that does not
+// come leaves what is known. wait is when a request that came too early is due.
+func (r *OrderReconciler) track(ctx context.Context, p *pass) (made changes, wait time.Duration) {
+	life, key := p.order.Status.Activation, client.ObjectKeyFromObject(p.order)
+	if !trackable(p.order) {
+		r.looks.forget(key)
+		return made, 0
+	}
+	wanted := refreshWanted(p.order)
+	if r.looks.answered(key, wanted) {
+		wanted = ""
+	}
+	if wanted != "" && life.RefreshedTime != nil {
+		if wait = life.RefreshedTime.Add(life.RefreshInterval.Duration).Sub(p.now); wait > 0 {
+			wanted = ""
+		}
+	}
+	if wanted == "" && !r.looks.due(p.order, p.now) {
+		return made, wait
+	}
+	connection := r.Connections.For(p.order.Status.Provisioning.OperatorRef.Name)
+	slot, err := connection.Enter(key, wanted == "")
+	if unavailable := (*connections.Unavailable)(nil); errors.As(err, &unavailable) {
+		return made, wait // whoever asked is woken when the operator can be; a look can be left out
+	}
+	p.slot = slot
+	tracker, ok := slot.Driver.(operators.Tracker)
+	if !ok {
+		return made, 0
+	}
+	answer, err := tracker.Track(ctx, operators.Tracked{
+		RequestID: p.order.Status.Provisioning.RequestID, ICCID: activation.ICCID(p.order.Status.Esim.ICCID),
+	})
+	r.looks.looked(key, p.now, wanted)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).V(1).Info("The operator did not tell what became of the profile", "cause", err.Error())
+		return made, wait
+	}
+	if wanted != "" {
+		life.RefreshedTime, life.Refreshed = rounded(p.now), wanted
+	}
+	return p.applyLife(answer), wait
+}
+
+// trackable tells whether there is something that the operator can be asked about an order.
+func trackable(order *v1alpha1.EsimOrder) bool {
+	life := order.Status.Activation
+	return life != nil && life.RefreshInterval != nil && order.Status.Esim != nil && order.Status.Provisioning != nil &&
+		life.Status != v1alpha1.ActivationExpired && (!life.Installed || !life.Used) && order.Status.Phase == v1alpha1.PhaseDelivered
+}
+
+// refreshWanted is the value of a request to ask the operator that was not acted on; empty where
+// there is none, or where it is known already that the profile is installed.
+func refreshWanted(order *v1alpha1.EsimOrder) string {
+	wanted := annotationValue(order, v1alpha1.RefreshAnnotation)
+	if wanted == order.Status.Activation.Refreshed || order.Status.Activation.Installed {
+		return ""
+	}
+	return wanted
+}
+
+// annotationValue is an annotation as a status remembers it: its first 64 characters, of those
+// that it may hold.
+func annotationValue(order *v1alpha1.EsimOrder, annotation string) string {
+	const most = 64
+	value := order.Annotations[annotation]
+	if runes := []rune(value); len(runes) > most {
+		return string(runes[:most])
+	}
+	return value
+}
+
+// nextLook is how long the order waits for its plan's end, or for the next look at the operator;
+// 0 where it waits for nothing.
+func (r *OrderReconciler) nextLook(p *pass) time.Duration {
+	var wait time.Duration
+	if life := p.order.Status.Activation; life.Status == v1alpha1.ActivationActive && life.ExpiryTime != nil {
+		wait = life.ExpiryTime.Sub(p.now)
+	}
+	if trackable(p.order) {
+		if next, ok := nextPoll(deliveredTime(p.order), p.order.UID, p.now); ok {
+			wait = soonest(wait, next.Sub(p.now))
+		}
+	}
+	return wait
+}
+
+// soonest of two waits; 0 is none.
+func soonest(a, b time.Duration) time.Duration {
+	if a <= 0 || b > 0 && b < a {
+		return max(b, 0)
+	}
+	return a
+}

@@ -1,0 +1,106 @@
+package controllers
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+)
+
+// polling is how often an operator is asked by itself after a delivery: most profiles are
+// installed within minutes. After the last stage it is asked on request only.
+var polling = []struct{ until, every time.Duration }{
+	{10 * time.Minute, 30 * time.Second},
+	{10*time.Minute + time.Hour, 5 * time.Minute},
+	{10*time.Minute + 25*time.Hour, time.Hour},
+}
+
+// nextPoll is when an order is looked at next after now; false where it is not any more. It
+// follows from the order alone, so that a restart neither forgets it nor has all orders come at
+// once; and orders that were delivered together spread by up to a fifth of the interval.
+func nextPoll(delivered time.Time, order types.UID, now time.Time) (time.Time, bool) {
+	sum := sha256.Sum256([]byte(order))
+	spread := float64(binary.BigEndian.Uint32(sum[:4])) / (1 << 32)
+	var from time.Duration
+	for _, stage := range polling {
+		shift := time.Duration(spread * float64(stage.every) / 5)
+		for at := from + stage.every; at <= stage.until; at += stage.every {
+			if when := delivered.Add(at + shift); when.After(now) {
+				return when, true
+			}
+		}
+		from = stage.until
+	}
+	return time.Time{}, false
+}
+
+// deliveredTime is when an order was delivered.
+func deliveredTime(order *v1alpha1.EsimOrder) time.Time {
+	if ready := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+		return ready.LastTransitionTime.Time
+	}
+	return order.CreationTimestamp.Time
+}
+
+// looks are when this process last looked at orders whose operator can be asked. What it does
+// not know it saw just now: after a restart an order waits for its next turn.
+type looks struct {
+	mu      sync.Mutex
+	byOrder map[types.NamespacedName]look
+}
+
+type look struct {
+	at time.Time
+	// request that was acted on, answered or not.
+	request string
+}
+
+// due tells whether a turn to look has come since the last look.
+func (l *looks) due(order *v1alpha1.EsimOrder, now time.Time) bool {
+	key := client.ObjectKeyFromObject(order)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last, known := l.byOrder[key]
+	if !known {
+		l.put(key, look{at: now})
+		return false
+	}
+	turn, ok := nextPoll(deliveredTime(order), order.UID, last.at)
+	return ok && !turn.After(now)
+}
+
+// answered tells whether a request was acted on by this process, also where the operator did not
+// answer.
+func (l *looks) answered(order types.NamespacedName, request string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return request != "" && l.byOrder[order].request == request
+}
+
+func (l *looks) looked(order types.NamespacedName, at time.Time, request string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if request == "" {
+		request = l.byOrder[order].request
+	}
+	l.put(order, look{at, request})
+}
+
+func (l *looks) forget(order types.NamespacedName) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.byOrder, order)
+}
+
+func (l *looks) put(order types.NamespacedName, seen look) {
+	if l.byOrder == nil {
+		l.byOrder = map[types.NamespacedName]look{}
+	}
+	l.byOrder[order] = seen
+}
