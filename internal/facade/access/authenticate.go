@@ -41,6 +41,12 @@ func (g *Guard) Authenticate(r *http.Request) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
+	shown := g.attempts.hash(accessToken, token)
+	if known, ok := g.recognised.Get(shown); ok {
+		if identity, ok := known.(*Identity); ok {
+			return identity, nil
+		}
+	}
 	try, err := g.attempts.begin(accessToken, token, g.Address(r), ErrInvalidToken)
 	if err != nil {
 		return nil, err
@@ -57,6 +63,9 @@ func (g *Guard) Authenticate(r *http.Request) (*Identity, error) {
 		identity, err = identityOf(response.User)
 	}
 	try.end(err)
+	if err == nil {
+		g.recognised.Add(shown, identity, reviewTTL)
+	}
 	return identity, err
 }
 
@@ -66,15 +75,16 @@ func identityOf(info user.Info) (*Identity, error) {
 	if err != nil || !slices.Contains(info.GetGroups(), serviceaccount.ServiceAccountGroupPrefix+namespace) {
 		return nil, ErrInvalidToken
 	}
-	return &Identity{Namespace: namespace, ServiceAccount: name, User: info}, nil
+	return &Identity{Namespace: namespace, ServiceAccount: name, User: asQuestioned(info)}, nil
 }
 
-// newAuthenticators are those of access tokens, which remember answers for reviewTTL, and of
-// refresh tokens, which do not: each is used once.
+// newAuthenticators are those of access tokens, which ask once for all who show one at one time
+// and remember for reviewTTL what is none, and of refresh tokens, which do not: each is used
+// once. The Guard itself remembers who showed a good one.
 func newAuthenticators(kube kubernetes.Interface) (access, refresh authenticator.Token) {
 	reviews := newReviewer(kube)
 	living := &livingSessions{reviews: reviews, secrets: kube.CoreV1()}
-	return tokencache.New(living, false, reviewTTL, reviewTTL), reviews
+	return tokencache.New(living, false, 0, reviewTTL), reviews
 }
 
 // retries of a question to the API server: one, at once, for a connection that it has closed.

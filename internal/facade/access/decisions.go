@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 	"k8s.io/apimachinery/pkg/util/cache"
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/utils/clock"
 )
@@ -76,17 +77,32 @@ func (d *decisions) Authorize(ctx context.Context, a authorizer.Attributes) (aut
 // of requests without object names and selectors.
 func question(a authorizer.Attributes) string {
 	text := add(nil, a.GetVerb(), a.GetNamespace(), a.GetAPIGroup(), a.GetAPIVersion(), a.GetResource(), a.GetSubresource())
-	who := a.GetUser()
-	if who == nil {
-		return string(text)
+	switch who := a.GetUser().(type) {
+	case nil:
+	case *questioned:
+		text = append(text, who.text...)
+	default:
+		text = append(text, describe(who)...)
 	}
-	text = add(text, who.GetName(), who.GetUID())
-	text = add(text, who.GetGroups()...)
+	return string(text)
+}
+
+// questioned is a user, and what question makes of it: the same for each request.
+type questioned struct {
+	user.Info
+	text []byte
+}
+
+func asQuestioned(who user.Info) user.Info { return &questioned{Info: who, text: describe(who)} }
+
+// describe is all that a SubjectAccessReview says of a user.
+func describe(who user.Info) []byte {
+	text := add(add(nil, who.GetName(), who.GetUID()), who.GetGroups()...)
 	extra := who.GetExtra()
 	for _, name := range slices.Sorted(maps.Keys(extra)) {
 		text = add(add(text, name), extra[name]...)
 	}
-	return string(text)
+	return text
 }
 
 // add appends a list so that none runs into the next: with its length, and each text's.

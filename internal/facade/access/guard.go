@@ -11,6 +11,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/client-go/kubernetes"
@@ -50,13 +51,15 @@ type Guard struct {
 	limits  v1alpha1.RateLimits
 	clock   clock.WithTicker
 
-	tokens    authenticator.Token
-	refreshes authenticator.Token
-	rights    authorizer.Authorizer
-	limiter   *limiter
-	attempts  *attempts
-	keys      *keyring
-	sessions  *sessions
+	tokens authenticator.Token
+	// recognised are the Identities of the good tokens of the last moments, by their digests.
+	recognised *cache.LRUExpireCache
+	refreshes  authenticator.Token
+	rights     authorizer.Authorizer
+	limiter    *limiter
+	attempts   *attempts
+	keys       *keyring
+	sessions   *sessions
 }
 
 // Caller is who makes a request, and from where.
@@ -80,7 +83,7 @@ func New(config Config) (*Guard, error) {
 	g := &Guard{
 		cache: config.Cache, proxies: config.TrustedProxies, clock: config.Clock,
 		limits: withDefaults(config.Limits), limiter: newLimiter(config.Clock),
-		sessions: &sessions{kube: kube.CoreV1()},
+		sessions: &sessions{kube: kube.CoreV1()}, recognised: cache.NewLRUExpireCache(maxCredentials),
 	}
 	if g.attempts, err = newAttempts(config.Random, config.Clock, cmp.Or(config.Failures, DefaultFailures)); err != nil {
 		return nil, err
