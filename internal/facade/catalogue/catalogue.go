@@ -42,7 +42,7 @@ type snapshot struct {
 func New() *Catalogue {
 	options := btree.Options{NoLocks: true}
 	c := &Catalogue{next: shelves{
-		names: btree.NewBTreeGOptions(func(a, b *Product) bool { return a.Object.Name < b.Object.Name }, options),
+		names: btree.NewBTreeGOptions(func(a, b *Product) bool { return a.name < b.name }, options),
 		// Two products never share a number for long; while they do, both are there.
 		numbers: btree.NewBTreeGOptions(func(a, b *Product) bool {
 			return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Object.Name, b.Object.Name)) < 0
@@ -122,9 +122,7 @@ func (s *shelves) remove(name string) {
 }
 
 func (s *shelves) byName(name string) (*Product, bool) {
-	pivot := &Product{Object: &v1alpha1.EsimProduct{}}
-	pivot.Object.Name = name
-	return s.names.Get(pivot)
+	return s.names.Get(&Product{name: name})
 }
 
 // product finds one by its number.

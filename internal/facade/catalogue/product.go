@@ -18,6 +18,8 @@ type Product struct {
 	// Variants are the active ones that have a number, in the catalogue's order.
 	Variants []Variant
 
+	// name of the Object, which it is looked up by.
+	name string
 	// numbers of all variants, the inactive and those that left too.
 	numbers map[string]int64
 	// folded is the name as it is searched in.
@@ -53,7 +55,7 @@ type Variant struct {
 
 func newProduct(object *v1alpha1.EsimProduct) *Product {
 	p := &Product{
-		ID: object.Status.ID, Object: object, folded: fold(object.Spec.DisplayName),
+		ID: object.Status.ID, Object: object, name: object.Name, folded: fold(object.Spec.DisplayName),
 		numbers: make(map[string]int64, len(object.Status.Variants)),
 	}
 	for _, status := range object.Status.Variants {
