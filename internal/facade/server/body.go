@@ -25,6 +25,9 @@ const (
 // readBody takes in all of a request's body, or says why not. Whoever sends it slowly is cut
 // off by the deadline that limitBody set.
 func readBody(r *http.Request) ([]byte, error) {
+	if r.Body == http.NoBody {
+		return nil, nil
+	}
 	if r.ContentLength > maxBody {
 		return nil, tooLarge()
 	}

@@ -76,12 +76,13 @@ func (rs *routes) pass(w http.ResponseWriter, r *http.Request, o *operation, v *
 		}
 	}
 	of := requestOf(r.Context())
-	of.route = o.pattern()
+	of.route, of.operation = o.pattern(), o.ID
 	if o.needsCaches() && !rs.server.Synced() {
 		return unavailable(awayRetry, errNotSynced)
 	}
 	caller, err := rs.server.Guard.Admit(r, o.ID)
 	of.caller = caller
+	rs.server.Metrics.admitted(caller, err)
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,9 @@ func (rs *routes) pass(w http.ResponseWriter, r *http.Request, o *operation, v *
 	if err := free(); err != nil {
 		return internal(err)
 	}
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	if len(body) > 0 {
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	}
 	return nil
 }
 
