@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/telcodev/esim-operator/internal/facade"
 )
@@ -16,7 +16,7 @@ func facadeRole(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	log := zap.New(zap.Level(zapLevel(config.LogLevel)), zap.JSONEncoder(rfc3339))
+	log := facade.NewLog(os.Stderr, config.LogLevel)
 	ctrl.SetLogger(log)
 	restConfig, err := identity(config.Kubeconfig)
 	if err != nil {

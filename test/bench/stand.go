@@ -18,7 +18,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/facade"
@@ -75,8 +74,7 @@ func (s *stand) start(ctx context.Context) (err error) {
 		return fmt.Errorf("making the log: %w", err)
 	}
 	s.onClose(s.logFile.Close)
-	// As `manager facade` has it.
-	s.log = zap.New(zap.JSONEncoder(), zap.WriteTo(s.logFile))
+	s.log = facade.NewLog(s.logFile, "info")
 	if err := s.stock(ctx); err != nil {
 		return err
 	}
