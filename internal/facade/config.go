@@ -22,6 +22,8 @@ type Config struct {
 	Kubeconfig string `json:"-"`
 	// BindAddress serves the REST API, and /healthz and /readyz with it.
 	BindAddress string `json:"bindAddress"`
+	// MetricsBindAddress serves /metrics over HTTPS to those who may get it; "0" turns it off.
+	MetricsBindAddress string `json:"metricsBindAddress"`
 	// TLS of BindAddress. Without it the API is served as plain HTTP, for a proxy on the same
 	// machine that ends TLS.
 	TLS TLS `json:"tls"`
@@ -54,6 +56,7 @@ type TLS struct {
 func DefaultConfig() Config {
 	return Config{
 		BindAddress:        ":8080",
+		MetricsBindAddress: ":8443",
 		RateLimits:         access.DefaultLimits(),
 		FailuresPerAddress: access.DefaultFailures,
 		MaxConnections:     20_000,
@@ -71,6 +74,7 @@ func ReadConfig(args []string) (Config, error) {
 	file := flags.String("config", "", "YAML `file` with everything that can be tuned; docs/rest.md lists it")
 	kubeconfig := flags.String("kubeconfig", "", "kubeconfig `file`; empty uses KUBECONFIG, or the Pod's service account")
 	address := flags.String("bind-address", "", "`address` of the REST API (default "+config.BindAddress+")")
+	metrics := flags.String("metrics-bind-address", "", "`address` of /metrics over HTTPS; 0 for none (default "+config.MetricsBindAddress+")")
 	cert := flags.String("tls-cert-file", "", "`file` of the certificate, PEM; without one the API is plain HTTP")
 	key := flags.String("tls-key-file", "", "`file` of the certificate's key, PEM")
 	level := flags.String("log-level", "", "`level`: debug, info or error (default info)")
@@ -91,7 +95,7 @@ func ReadConfig(args []string) (Config, error) {
 		}
 	}
 	for _, set := range []struct{ flag, field *string }{
-		{address, &config.BindAddress}, {cert, &config.TLS.CertFile}, {key, &config.TLS.KeyFile}, {level, &config.LogLevel},
+		{address, &config.BindAddress}, {metrics, &config.MetricsBindAddress}, {cert, &config.TLS.CertFile}, {key, &config.TLS.KeyFile}, {level, &config.LogLevel},
 	} {
 		if *set.flag != "" {
 			*set.field = *set.flag
@@ -106,6 +110,8 @@ func (c Config) validate() error {
 	switch {
 	case c.BindAddress == "":
 		return errors.New("bindAddress is empty; it may be :8080")
+	case c.MetricsBindAddress == "":
+		return errors.New(`metricsBindAddress is empty; it may be :8443, or "0" for none`)
 	case (c.TLS.CertFile == "") != (c.TLS.KeyFile == ""):
 		return errors.New("tls.certFile and tls.keyFile belong together: set both or none")
 	case err != nil:

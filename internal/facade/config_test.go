@@ -19,12 +19,13 @@ func TestFlagsWinOverTheFileAndTheFileOverTheDefaults(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := facade.ReadConfig([]string{"--config", file, "--bind-address", ":2"})
+	got, err := facade.ReadConfig([]string{"--config", file, "--bind-address", ":2", "--metrics-bind-address", "0"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := facade.DefaultConfig()
 	want.BindAddress, want.LogLevel, want.TrustedProxies = ":2", "debug", []string{"10.0.0.0/8"}
+	want.MetricsBindAddress = "0"
 	want.GracefulShutdown, want.RateLimits.Read = metav1.Duration{Duration: 3 * time.Second}, 9
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -38,6 +39,7 @@ func TestAConfigurationThatMakesNoSenseIsRefusedByName(t *testing.T) {
 		"tls: {certFile: a.crt}":          "tls.keyFile",
 		"trustedProxies: [10.0.0.1]":      "10.0.0.7/32",
 		"trustedProxies: [10.0.0.1/8]":    "10.0.0.0/8",
+		`metricsBindAddress: ""`:          "metricsBindAddress",
 		"failuresPerAddress: 0":           "failuresPerAddress",
 		"maxConnections: 0":               "maxConnections",
 		"callTimeout: 0s":                 "callTimeout",

@@ -32,6 +32,9 @@ type Facade struct {
 	guard  *access.Guard
 	ready  *readiness
 	log    logr.Logger
+	// identity is for whoever asks the API server for themselves.
+	identity *rest.Config
+	metrics  *server.Metrics
 
 	products *catalogue.Catalogue
 	orders   *orders.Index
@@ -50,7 +53,7 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, log logr.L
 	if err != nil {
 		return nil, err
 	}
-	f := &Facade{config: config, log: log, products: catalogue.New(), orders: &orders.Index{}}
+	f := &Facade{config: config, log: log, identity: restConfig, products: catalogue.New(), orders: &orders.Index{}}
 	f.cache, err = cache.New(restConfig, cache.Options{
 		Scheme: scheme, DefaultTransform: cache.TransformStripManagedFields(), ReaderFailOnMissingInformer: true,
 	})
@@ -76,6 +79,7 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, log logr.L
 	if f.ready, err = newReadiness(calling, clock.RealClock{}); err != nil {
 		return nil, err
 	}
+	f.metrics = server.NewMetrics(f.ready.synced)
 	if err := f.watch(ctx); err != nil {
 		return nil, err
 	}
@@ -125,7 +129,7 @@ func (f *Facade) newServer(stopping context.Context) *server.Server {
 		Desk:  &orders.Desk{Index: f.orders, API: f.client, Random: rand.Reader},
 		Cache: f.cache, Live: f.client, Writer: f.client,
 		Synced: f.ready.synced, Ready: f.ready.check,
-		Clock: clock.RealClock{}, Stopping: stopping, Log: f.log,
+		Clock: clock.RealClock{}, Stopping: stopping, Log: f.log, Metrics: f.metrics,
 	}
 }
 

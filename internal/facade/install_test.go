@@ -24,7 +24,8 @@ var _ = Describe("An installation of the REST API", func() {
 		pod := deployment.Spec.Template.Spec
 		Expect(*pod.TerminationGracePeriodSeconds).To(BeNumerically(">", config.GracefulShutdown.Seconds()))
 		Expect(pod.ServiceAccountName).To(Equal("esim-facade"))
-		Expect(pod.Containers[0].Ports).To(HaveLen(1))
+		Expect(pod.Containers[0].Ports).To(HaveLen(2))
 		Expect(fmt.Sprintf(":%d", pod.Containers[0].Ports[0].ContainerPort)).To(Equal(config.BindAddress))
+		Expect(fmt.Sprintf(":%d", pod.Containers[0].Ports[1].ContainerPort)).To(Equal(config.MetricsBindAddress))
 	})
 })

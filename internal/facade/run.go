@@ -13,22 +13,65 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/telcodev/esim-operator/internal/facade/server"
 )
 
-// Run serves the API until ctx ends, and then lets requests in flight end.
+// Run serves the API, and the metrics beside it, until ctx ends, and then lets requests in
+// flight end.
 func (f *Facade) Run(ctx context.Context) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.config.BindAddress)
 	if err != nil {
 		return fmt.Errorf("listening on bindAddress %s: %w", f.config.BindAddress, err)
 	}
-	return f.Serve(ctx, listener)
+	counted, err := f.metricsServer()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if counted == nil {
+		return f.Serve(ctx, listener)
+	}
+	if err := metrics.Registry.Register(f.metrics); err != nil {
+		return errors.Join(fmt.Errorf("registering the metrics: %w", err), listener.Close())
+	}
+	defer metrics.Registry.Unregister(f.metrics)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return f.Serve(ctx, listener) })
+	group.Go(func() error {
+		if err := counted.Start(ctx); err != nil {
+			return fmt.Errorf("serving metricsBindAddress %s: %w", f.config.MetricsBindAddress, err)
+		}
+		return nil
+	})
+	return group.Wait()
 }
 
-// Serve is Run on a listener, which it closes.
+// metricsServer serves /metrics as `manager controllers` does: over HTTPS, to those whom the API
+// server knows and whom RBAC lets. It is nil where the configuration wants none.
+func (f *Facade) metricsServer() (metricsserver.Server, error) {
+	client, err := rest.HTTPClientFor(f.identity)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the metrics: %w", err)
+	}
+	served, err := metricsserver.NewServer(metricsserver.Options{
+		BindAddress:    f.config.MetricsBindAddress,
+		SecureServing:  true,
+		TLSOpts:        []func(*tls.Config){func(t *tls.Config) { t.MinVersion = tls.VersionTLS12 }},
+		FilterProvider: filters.WithAuthenticationAndAuthorization,
+	}, f.identity, client)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the metrics: %w", err)
+	}
+	return served, nil
+}
+
+// Serve serves the API alone, on a listener, which it closes.
 func (f *Facade) Serve(ctx context.Context, listener net.Listener) error {
 	handler, err := f.newServer(ctx).Handler()
 	if err != nil {

@@ -25,15 +25,20 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		of := &request{id: requestID(r.Header)}
 		w.Header().Set(requestIDHeader, of.id)
 		answer := &answer{ResponseWriter: w}
+		// Also of a request whose answer is cut off, which panics to the very end.
+		defer func() {
+			took := s.Clock.Since(begun)
+			s.Metrics.answered(of.operation, method(r), answer.status, took)
+			s.Log.Info("Request", s.line(of, r, answer, took)...)
+		}()
 		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), requestKey{}, of)))
-		s.Log.Info("Request", s.line(of, r, answer, begun)...)
 	})
 }
 
 // line is what the log says of a request, as names and values.
-func (s *Server) line(of *request, r *http.Request, sent *answer, begun time.Time) []any {
+func (s *Server) line(of *request, r *http.Request, sent *answer, took time.Duration) []any {
 	line := append(make([]any, 0, 18), "requestID", of.id, "method", method(r), "route", of.route, "status", sent.status,
-		"bytes", sent.written, "seconds", s.Clock.Since(begun).Seconds())
+		"bytes", sent.written, "seconds", took.Seconds())
 	if who := of.caller.Identity; who != nil {
 		line = append(line, "client", who.Namespace, "serviceAccount", who.ServiceAccount)
 	}

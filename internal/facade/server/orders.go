@@ -94,6 +94,7 @@ func (s *Server) await(ctx context.Context, order *v1alpha1.EsimOrder, longest t
 	if longest <= 0 {
 		return order
 	}
+	defer s.Metrics.waits()()
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	defer context.AfterFunc(s.Stopping, cancel)()

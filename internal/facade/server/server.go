@@ -30,7 +30,7 @@ type Guard interface {
 	Logout(ctx context.Context, identity *access.Identity) error
 }
 
-// Server answers the requests of the REST API. All fields must be set.
+// Server answers the requests of the REST API. All fields but Metrics must be set.
 type Server struct {
 	Guard     Guard
 	Catalogue *catalogue.Catalogue
@@ -51,6 +51,8 @@ type Server struct {
 	Stopping context.Context
 	// Log has a line for each request.
 	Log logr.Logger
+	// Metrics count requests.
+	Metrics *Metrics
 }
 
 var _ wire.StrictServerInterface = (*operationsOf)(nil)
@@ -103,6 +105,8 @@ type request struct {
 	id     string
 	route  string
 	caller access.Caller
+	// operation is the operationId; empty where the request is none of the document's.
+	operation string
 }
 
 type requestKey struct{}

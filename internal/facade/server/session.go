@@ -14,6 +14,7 @@ const noStore = "no-store"
 // Login begins a session for an API key and its secret.
 func (s *Server) Login(ctx context.Context, r wire.LoginRequestObject) (wire.LoginResponseObject, error) {
 	session, err := s.Guard.Login(ctx, requestOf(ctx).caller.Address, r.Body.Username, activation.NewCredential(r.Body.Password))
+	s.Metrics.authenticated("key", err)
 	if err != nil {
 		return nil, err
 	}
@@ -23,6 +24,7 @@ func (s *Server) Login(ctx context.Context, r wire.LoginRequestObject) (wire.Log
 // Refresh exchanges a refresh token.
 func (s *Server) Refresh(ctx context.Context, r wire.RefreshRequestObject) (wire.RefreshResponseObject, error) {
 	session, err := s.Guard.Refresh(ctx, requestOf(ctx).caller.Address, activation.NewCredential(r.Body.RefreshToken))
+	s.Metrics.authenticated("refresh_token", err)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,142 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/telcodev/esim-operator/internal/facade/access"
+)
+
+// noOperation is the operation of a request that is none of the document's.
+const noOperation = "none"
+
+// Metrics count what a server does. Every label has a few values that are known here or in the
+// API's document: nothing that a client sends becomes one. A nil Metrics counts nothing.
+type Metrics struct {
+	requests        *prometheus.CounterVec
+	duration        *prometheus.HistogramVec
+	waiting         prometheus.Gauge
+	throttled       *prometheus.CounterVec
+	authentications *prometheus.CounterVec
+	synced          prometheus.GaugeFunc
+}
+
+var _ prometheus.Collector = (*Metrics)(nil)
+
+// NewMetrics makes the metrics of a server whose caches are filled when synced says so.
+func NewMetrics(synced func() bool) *Metrics {
+	return &Metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "esim_rest_requests_total",
+			Help: "Requests that were answered, by operation of the API's document, method, and class of the status.",
+		}, []string{"operation", "method", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "esim_rest_request_seconds",
+			Help: "From a request's headers to the end of its answer, with the time that it waited for an order.",
+			// An answer from memory takes a millisecond; one that waits for an order, up to a minute.
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"operation"}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "esim_rest_waiting_requests",
+			Help: "Requests that wait for their order now.",
+		}),
+		throttled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "esim_rest_throttled_requests_total",
+			Help: "Requests that were answered 429, by operation.",
+		}, []string{"operation"}),
+		authentications: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "esim_rest_authentications_total",
+			Help: "Credentials that were shown (token, key, refresh_token), by what came of it: accepted, refused, " +
+				"throttled (not even looked at), or undecided as the API server did not answer.",
+		}, []string{"credential", "result"}),
+		synced: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "esim_rest_caches_synced",
+			Help: "1 once the caches are filled; before, requests are answered 503.",
+		}, func() float64 {
+			if synced() {
+				return 1
+			}
+			return 0
+		}),
+	}
+}
+
+func (m *Metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.requests, m.duration, m.waiting, m.throttled, m.authentications, m.synced}
+}
+
+// Describe implements prometheus.Collector.
+func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
+	for _, c := range m.collectors() {
+		c.Describe(to)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(to chan<- prometheus.Metric) {
+	for _, c := range m.collectors() {
+		c.Collect(to)
+	}
+}
+
+// answered counts a request with the status of its answer, which is 0 where it was cut off.
+func (m *Metrics) answered(operation, method string, status int, took time.Duration) {
+	if m == nil {
+		return
+	}
+	if operation == "" {
+		operation = noOperation
+	}
+	class := "none"
+	if status != 0 {
+		class = strconv.Itoa(status/100) + "xx"
+	}
+	m.requests.WithLabelValues(operation, method, class).Inc()
+	m.duration.WithLabelValues(operation).Observe(took.Seconds())
+	if status == http.StatusTooManyRequests {
+		m.throttled.WithLabelValues(operation).Inc()
+	}
+}
+
+// waits counts a request among those that wait, until done.
+func (m *Metrics) waits() (done func()) {
+	if m == nil {
+		return func() {}
+	}
+	m.waiting.Inc()
+	return m.waiting.Dec
+}
+
+// admitted counts the token of a request that Guard.Admit let in, or not.
+func (m *Metrics) admitted(caller access.Caller, err error) {
+	switch {
+	case caller.Identity != nil:
+		// Whatever it may not do, it is known who it is.
+		m.authenticated("token", nil)
+	case err != nil:
+		m.authenticated("token", err)
+	}
+}
+
+// authenticated counts a credential and what came of it.
+func (m *Metrics) authenticated(credential string, err error) {
+	if m == nil {
+		return
+	}
+	result := "undecided"
+	var refusal *access.Refusal
+	switch {
+	case err == nil:
+		result = "accepted"
+	case !errors.As(err, &refusal):
+	case refusal.Reason == access.Unauthorized, refusal.Reason == access.Forbidden:
+		result = "refused"
+	case refusal.Reason == access.TooManyRequests:
+		result = "throttled"
+	}
+	m.authentications.WithLabelValues(credential, result).Inc()
+}
