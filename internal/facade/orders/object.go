@@ -59,6 +59,7 @@ type Object struct {
 	InstalledAt      time.Time
 	ActivatedAt      time.Time
 	ExpiresAt        time.Time
+	RefreshedAt      time.Time
 
 	TransactionID       int64
 	RefundTransactionID int64
@@ -126,11 +127,8 @@ func (o *Object) addProfile(order *v1alpha1.EsimOrder) {
 	}
 	o.ActivationStatus, o.IsInstalled = activation.Status, activation.Installed
 	o.InstalledAt = moment(activation.InstalledTime)
-	// The time of the first use is the install time, where the operator reports no other.
-	o.ActivatedAt = o.InstalledAt
-	if !o.ActivatedAt.IsZero() && o.ValidityDays > 0 {
-		o.ExpiresAt = o.ActivatedAt.AddDate(0, 0, int(o.ValidityDays))
-	}
+	o.ActivatedAt, o.ExpiresAt = moment(activation.ActivatedTime), moment(activation.ExpiryTime)
+	o.RefreshedAt = moment(activation.RefreshedTime)
 }
 
 // statusText says in words how an order stands.
@@ -186,8 +184,12 @@ func updated(order *v1alpha1.EsimOrder) time.Time {
 			later(&p.Attempts[i].EndTime)
 		}
 	}
-	if status.Activation != nil {
-		later(status.Activation.InstalledTime)
+	if life := status.Activation; life != nil {
+		later(life.InstalledTime)
+		later(life.RefreshedTime)
+		if life.Status == v1alpha1.ActivationExpired {
+			later(life.ExpiryTime)
+		}
 	}
 	return latest.UTC()
 }

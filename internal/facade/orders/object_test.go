@@ -96,12 +96,22 @@ func TestTheOrderObjectSaysWhatTheContractSays(t *testing.T) {
 		{"delivered", bought(), japan, whole},
 		{"its product is gone: the plan's snapshot stays", bought(), Product{}, with(func(o *Object) { o.ProductID, o.VariantID = 0, 0 })},
 		{"installed", bought(func(o *v1alpha1.EsimOrder) {
-			installed := at(100)
-			o.Status.Activation = &v1alpha1.OrderActivation{Status: v1alpha1.ActivationActive, Installed: true, InstalledTime: &installed}
+			installed, used, over, asked := at(100), at(200), at(1000), at(300)
+			o.Status.Activation = &v1alpha1.OrderActivation{
+				Status: v1alpha1.ActivationActive, Installed: true, InstalledTime: &installed,
+				ActivatedTime: &used, ExpiryTime: &over, RefreshedTime: &asked,
+			}
 		}), japan, with(func(o *Object) {
 			o.ActivationStatus, o.IsInstalled = v1alpha1.ActivationActive, true
-			o.InstalledAt = epoch.Add(100 * time.Second)
-			o.ActivatedAt, o.ExpiresAt, o.UpdatedAt = o.InstalledAt, o.InstalledAt.AddDate(0, 0, 7), o.InstalledAt
+			o.InstalledAt, o.ActivatedAt, o.ExpiresAt = epoch.Add(100*time.Second), epoch.Add(200*time.Second), epoch.Add(1000*time.Second)
+			o.RefreshedAt, o.UpdatedAt = epoch.Add(300*time.Second), epoch.Add(300*time.Second)
+		})},
+		{"expired", bought(func(o *v1alpha1.EsimOrder) {
+			over := at(1000)
+			o.Status.Activation = &v1alpha1.OrderActivation{Status: v1alpha1.ActivationExpired, Installed: true, ExpiryTime: &over}
+		}), japan, with(func(o *Object) {
+			o.ActivationStatus, o.IsInstalled = v1alpha1.ActivationExpired, true
+			o.ExpiresAt, o.UpdatedAt = epoch.Add(1000*time.Second), epoch.Add(1000*time.Second)
 		})},
 		{"installed, nobody knows when", bought(func(o *v1alpha1.EsimOrder) {
 			o.Status.Activation = &v1alpha1.OrderActivation{Status: v1alpha1.ActivationActive, Installed: true}
