@@ -200,12 +200,12 @@ func TestWrongCommandLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		"-http 0.0.0.0:0: must be a loopback address":                       {"-http=0.0.0.0:0", "-secret-file=" + broken},
-		"-http :0: must be a loopback address":                              {"-http=:0", "-secret-file=" + broken},
-		"-secret-file is missing":                                           {},
-		"no such file":                                                      {"-secret-file=" + broken + ".not"},
-		`signing secret "line 3": must be base64 with padding after whsec_`: {"-secret-file=" + broken},
-		`unexpected "serve": everything is given by flags`:                  {"serve"},
+		"-http 0.0.0.0:0: must be a loopback address": {"-http=0.0.0.0:0", "-secret-file=" + broken},
+		"-http :0: must be a loopback address":        {"-http=:0", "-secret-file=" + broken},
+		"-secret-file is missing":                     {},
+		"no such file":                                {"-secret-file=" + broken + ".not"},
+		`signing secret "line 3": must be 24 to 64 bytes in base64 after whsec_, not 6`: {"-secret-file=" + broken},
+		`unexpected "serve": everything is given by flags`:                              {"serve"},
 	} {
 		err := run(t.Context(), args, io.Discard, func(string) { t.Errorf("%v: serves", args) })
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "tooshort") {
