@@ -22,12 +22,6 @@ import (
 // buildGrace is how long a build may tidy up after an interruption.
 const buildGrace = 10 * time.Second
 
-// managerConfig is what the manager's configuration begins as. It is the user's from then on.
-const managerConfig = `# How the manager that ` + "`make run`" + ` starts is tuned. What is left out keeps its default.
-# A change takes effect when the manager starts again: kill "$(cat manager.pid)" is enough.
-logLevel: info
-`
-
 // cluster is the development cluster.
 type cluster struct {
 	s      settings
@@ -162,11 +156,8 @@ func (c *cluster) startSimulator(ctx context.Context) error {
 }
 
 func (c *cluster) startManager(ctx context.Context) error {
-	path := c.s.file("manager.yaml")
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := supervise.WriteFile(path, []byte(managerConfig)); err != nil {
-			return err
-		}
+	if err := writeManagerConfig(c.s); err != nil {
+		return err
 	}
 	return c.start(ctx, managerProcess(c.s), plainProbe().answers("http://"+c.s.address(healthPort)+"/readyz"))
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -19,13 +20,17 @@ const (
 	managerServiceAccount = "esim-operator-controllers"
 	facadeServiceAccount  = "esim-facade"
 	contextName           = "esim-operator"
+	// notificationsCA issues the certificate that the manager shows to operators, which is in
+	// notificationsFolder, named as Kubernetes' TLS Secrets. It is nobody's at the API server.
+	notificationsCA     = "notifications-ca"
+	notificationsFolder = "notifications"
 )
 
 // makeIdentities writes every certificate and kubeconfig. etcd has a CA of its own: with a
 // common one, every client of the API server could read and write etcd.
 func makeIdentities(s settings, now time.Time) error {
 	folder := s.file("pki")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(folder, notificationsFolder), 0o700); err != nil {
 		return fmt.Errorf("making the folder of the certificates: %w", err)
 	}
 	if err := ensureTokenKeys(folder); err != nil {
@@ -39,21 +44,26 @@ func makeIdentities(s settings, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	notifications, err := openAuthority(folder, notificationsCA, now)
+	if err != nil {
+		return err
+	}
 	for _, leaf := range []struct {
-		file  string
-		from  *authority
-		name  string
-		hosts []string
+		folder, file string
+		from         *authority
+		name         string
+		hosts        []string
 	}{
-		{"etcd", etcd, "etcd", []string{host, "localhost"}},
-		{"etcd-client", etcd, "kube-apiserver", nil},
-		{"kube-apiserver", kubernetes, "kube-apiserver", []string{host, "localhost"}},
+		{folder, "etcd", etcd, "etcd", []string{host, "localhost"}},
+		{folder, "etcd-client", etcd, "kube-apiserver", nil},
+		{folder, "kube-apiserver", kubernetes, "kube-apiserver", []string{host, "localhost"}},
+		{filepath.Join(folder, notificationsFolder), "tls", notifications, "esim-operator", []string{host, "localhost"}},
 	} {
 		pair, err := leaf.from.issue(pkix.Name{CommonName: leaf.name}, now, leaf.hosts...)
 		if err != nil {
 			return err
 		}
-		if err := writePair(folder, leaf.file, pair); err != nil {
+		if err := writePair(leaf.folder, leaf.file, pair); err != nil {
 			return err
 		}
 	}

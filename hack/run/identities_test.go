@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"crypto/x509"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,6 +54,7 @@ func TestServersAreTrustedByTheirOwnCAAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	etcdCA, kubernetesCA := readCertificate(t, s, "etcd-ca"), readCertificate(t, s, "ca")
+	receiverCA := readCertificate(t, s, "notifications-ca")
 	for _, test := range []struct {
 		cert, host string
 		ca, other  *x509.Certificate
@@ -62,6 +64,7 @@ func TestServersAreTrustedByTheirOwnCAAlone(t *testing.T) {
 		{"etcd", "", etcdCA, kubernetesCA, x509.ExtKeyUsageClientAuth},
 		{"etcd-client", "", etcdCA, kubernetesCA, x509.ExtKeyUsageClientAuth},
 		{"kube-apiserver", "localhost", kubernetesCA, etcdCA, x509.ExtKeyUsageServerAuth},
+		{"notifications/tls", host, receiverCA, kubernetesCA, x509.ExtKeyUsageServerAuth},
 	} {
 		cert := readCertificate(t, s, test.cert)
 		if err := trusted(test.ca, cert, test.usage, test.host, someDay); err != nil {
@@ -110,8 +113,9 @@ func TestARestartKeepsTheCAsAndTheTokenKeyAndRenewsTheRest(t *testing.T) {
 	}
 	after := readAll(t, s.file("pki"))
 	for file, kept := range map[string]bool{
-		"ca.crt": true, "ca.key": true, "etcd-ca.crt": true, "etcd-ca.key": true, "sa.key": true, "sa.pub": true,
+		"ca.crt": true, "ca.key": true, "notifications-ca.crt": true, "etcd-ca.crt": true, "etcd-ca.key": true, "sa.key": true, "sa.pub": true,
 		"etcd.crt": false, "etcd-client.crt": false, "kube-apiserver.crt": false, "kube-apiserver.key": false,
+		"notifications/tls.crt": false,
 	} {
 		if same := bytes.Equal(before[file], after[file]); same != kept {
 			t.Errorf("%s: the same after a restart: %t, want %t", file, same, kept)
@@ -152,19 +156,23 @@ func TestABrokenCAIsNamedWithItsRemedy(t *testing.T) {
 	}
 }
 
+// readAll are the files below a folder.
 func readAll(t *testing.T, folder string) map[string][]byte {
 	t.Helper()
-	files, err := os.ReadDir(folder)
+	contents := map[string][]byte{}
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		contents[name], err = os.ReadFile(path)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	contents := map[string][]byte{}
-	for _, file := range files {
-		content, err := os.ReadFile(filepath.Join(folder, file.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		contents[file.Name()] = content
 	}
 	return contents
 }

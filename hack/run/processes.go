@@ -90,6 +90,8 @@ func simulatorProcess(s settings) supervise.Process {
 			"--default-stock=" + defaultStock,
 			"--default-stock-pattern=" + stockedPlans,
 			"--smdp-address=rsp.example.com",
+			"--notify-url=https://" + s.address(notificationsPort),
+			"--notify-ca=" + s.file("pki", notificationsCA+".crt"),
 		},
 		StopTimeout: 15 * time.Second,
 	}

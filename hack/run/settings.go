@@ -31,6 +31,7 @@ const (
 	metricsPort
 	healthPort
 	restPort
+	notificationsPort
 )
 
 // knownPort is a port that is fixed unless a variable says otherwise.
@@ -50,6 +51,7 @@ var knownPorts = []knownPort{
 	{metricsPort, "the manager's metrics", "RUN_METRICS_PORT", 18080},
 	{healthPort, "the manager's health", "RUN_HEALTH_PORT", 18081},
 	{restPort, "the REST API", "RUN_API_PORT", 18090},
+	{notificationsPort, "notifications of operators", "RUN_NOTIFICATIONS_PORT", 18445},
 }
 
 // settings are what the user may choose.

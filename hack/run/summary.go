@@ -49,7 +49,7 @@ Ready. What runs:
   etcd            https://%s
   kube-apiserver  https://%s
   smdp-simulator  https://%s (ES2+), http://%s (control API; its front page explains it)
-  manager         http://%s/readyz, https://%s/metrics
+  manager         http://%s/readyz, https://%s/metrics, https://%s (notifications of operators)
   facade          http://%s (REST API; /docs explains it)
 
 Logs and PIDs are in %s. In another terminal, type:
@@ -63,5 +63,5 @@ No kube-controller-manager runs here: a deleted namespace stays Terminating, and
 and view are empty. Ctrl-C ends everything; the state stays.
 `,
 		s.address(etcdPort), s.address(apiServerPort), s.address(es2plusPort), s.address(controlPort),
-		s.address(healthPort), s.address(metricsPort), s.address(restPort), s.shown(s.Dir), s.shown(s.file("env")))
+		s.address(healthPort), s.address(metricsPort), s.address(notificationsPort), s.address(restPort), s.shown(s.Dir), s.shown(s.file("env")))
 }
