@@ -101,7 +101,7 @@ func facadeProcess(s settings) supervise.Process {
 	return supervise.Process{
 		Name:        "facade",
 		Path:        s.file("bin", "manager"),
-		Args:        []string{"facade", "--bind-address=" + s.address(restPort)},
+		Args:        []string{"facade", "--bind-address=" + s.address(restPort), "--metrics-bind-address=0"},
 		Env:         []string{"KUBECONFIG=" + s.file("facade.kubeconfig")},
 		StopTimeout: 20 * time.Second,
 	}
