@@ -9,6 +9,7 @@ SHELL := /bin/bash
 
 TOOL := go tool -modfile=hack/tools/go.mod
 RUN_DIR ?= .run
+FUZZTIME ?= 30s
 
 # The folder of etcd, kube-apiserver and kubectl; found or built when first asked for.
 CONTROL_PLANE = go run -C hack/controlplane .
@@ -50,6 +51,10 @@ test-e2e: ## Walk through the README against `make run`, on ports of its own
 .PHONY: test-crash
 test-crash: ## Stop the manager at every point of every story; random histories of money on a real API server
 	assets=$$($(CONTROL_PLANE)); CRASH_EVERYWHERE=1 KUBEBUILDER_ASSETS=$$assets go test -count=1 -v -timeout 30m ./test/crash ./test/money
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target, one after another, each for FUZZTIME (30s)
+	hack/tools/fuzz.sh '$(FUZZTIME)'
 
 .PHONY: lint
 lint: ## Run the linters of .golangci.yml, and that of the REST API's document
