@@ -3,7 +3,9 @@ package config_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -49,7 +51,19 @@ var _ = Describe("An installation", func() {
 		Expect(config.Namespace).To(Equal(testenv.SystemNamespace))
 		spec := deployment(ctx).Spec.Template.Spec
 		Expect(*spec.TerminationGracePeriodSeconds).To(BeNumerically(">", config.GracefulShutdown.Seconds()))
-		ports := map[string]string{config.MetricsBindAddress: "metrics", config.HealthProbeBindAddress: "health"}
+		By("being told to take notifications, as the file shows it")
+		text, err := os.ReadFile(filepath.Join(env.Root, "config", "manager", "config.yaml"))
+		Expect(err).NotTo(HaveOccurred())
+		told := filepath.Join(GinkgoT().TempDir(), "config.yaml")
+		uncommented := regexp.MustCompile(`(?m)^# (notifications:|  )`).ReplaceAll(text, []byte("$1"))
+		Expect(os.WriteFile(told, uncommented, 0o600)).To(Succeed())
+		config, err = manager.ReadConfig([]string{"--config", told})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(spec.Containers[0].VolumeMounts).To(ContainElement(HaveField("MountPath", config.Notifications.CertDir)))
+
+		ports := map[string]string{
+			config.MetricsBindAddress: "metrics", config.HealthProbeBindAddress: "health", config.Notifications.BindAddress: "notifications",
+		}
 		Expect(spec.Containers[0].Ports).To(HaveLen(len(ports)))
 		for _, port := range spec.Containers[0].Ports {
 			Expect(ports).To(HaveKeyWithValue(fmt.Sprintf(":%d", port.ContainerPort), port.Name))
