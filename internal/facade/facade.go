@@ -62,9 +62,11 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, log logr.L
 	}
 	calling := rest.CopyConfig(restConfig)
 	calling.Timeout = config.CallTimeout.Duration
-	if f.client, err = client.New(calling, client.Options{Scheme: scheme}); err != nil {
+	direct, err := client.New(calling, client.Options{Scheme: scheme})
+	if err != nil {
 		return nil, fmt.Errorf("setting up the client: %w", err)
 	}
+	f.client = newTurns(direct)
 	proxies, err := config.proxies()
 	if err != nil {
 		return nil, err
