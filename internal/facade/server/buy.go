@@ -20,6 +20,7 @@ import (
 
 // CreateOrder makes an order and waits for it.
 func (s *Server) CreateOrder(ctx context.Context, r wire.CreateOrderRequestObject) (wire.CreateOrderResponseObject, error) {
+	began := s.Clock.Now()
 	shop, err := s.shop(ctx)
 	if err != nil {
 		return nil, err
@@ -44,8 +45,9 @@ func (s *Server) CreateOrder(ctx context.Context, r wire.CreateOrderRequestObjec
 	case err != nil:
 		return nil, err
 	}
-	order = s.await(ctx, order, preferredWait(r.Params.Prefer, MaxWait), (*v1alpha1.EsimOrder).Terminal)
-	object, err := s.objectWithCode(ctx, order)
+	longest := preferredWait(r.Params.Prefer, MaxWait) - s.Clock.Since(began)
+	order = s.await(ctx, order, longest, (*v1alpha1.EsimOrder).Terminal)
+	object, err := s.objectOfMade(ctx, order, began.Add(MaxWait))
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,6 +16,7 @@ import (
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/facade/access"
+	"github.com/telcodev/esim-operator/internal/facade/wire"
 )
 
 // maySeeCodes tells whether the caller may see activation codes.
@@ -28,6 +31,45 @@ func (s *Server) maySeeCodes(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+const (
+	// codeGrace is how long a code is asked for at least once its order is delivered.
+	codeGrace = 5 * time.Second
+	// codePause lies between two questions.
+	codePause = 250 * time.Millisecond
+)
+
+// objectOfMade is an order that a request has made or repeated, with its code. While the API
+// server does not show the code, it is asked again, until a moment at the latest: what is
+// bought is not answered as an error. After that the order is answered as one to poll for, as
+// it was until a moment ago: DELIVERED without its code would be the end of it to the client.
+func (s *Server) objectOfMade(ctx context.Context, order *v1alpha1.EsimOrder, latest time.Time) (wire.Order, error) {
+	ctx, cancel := context.WithTimeout(ctx, max(codeGrace, latest.Sub(s.Clock.Now())))
+	defer cancel()
+	defer context.AfterFunc(s.Stopping, cancel)()
+	for {
+		object, err := s.objectWithCode(ctx, order)
+		if err == nil || problemOf(err).status != http.StatusServiceUnavailable {
+			return object, err
+		}
+		pause := time.NewTimer(codePause)
+		select {
+		case <-pause.C:
+			continue
+		case <-ctx.Done():
+		}
+		pause.Stop()
+		s.logger(ctx).Error(err, "The code of a delivered order could not be read; it is answered as PENDING", "order", order.Name)
+		return s.object(stillPending(order)), nil
+	}
+}
+
+// stillPending is an order as it was before it was delivered.
+func stillPending(order *v1alpha1.EsimOrder) *v1alpha1.EsimOrder {
+	before := *order
+	before.Status.Phase, before.Status.Esim, before.Status.Activation = v1alpha1.PhasePending, nil, nil
+	return &before
 }
 
 // activationCode reads an order's code from its Secret, which must be the order's own: one
