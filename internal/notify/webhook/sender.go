@@ -152,6 +152,8 @@ func (s *Sender) Send(ctx context.Context, endpoint string, secrets []Secret, ev
 		}
 		return &Failed{Reason: reasonOf(err)}
 	}
+	// What remains of an answer that has been judged is of no account, nor is how it ends.
+	defer func() { _ = answer.Body.Close() }()
 	drain(answer, cancel)
 	return s.judge(answer)
 }
@@ -192,7 +194,6 @@ func usable(secrets []Secret) bool {
 // answer's head has said everything already, so neither errors nor delays matter. cancel ends
 // the request.
 func drain(answer *http.Response, cancel context.CancelFunc) {
-	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode == http.StatusSwitchingProtocols {
 		return // what follows is no body, and has no end
 	}
