@@ -53,12 +53,13 @@ func (c *cluster) bringUp(ctx context.Context) error {
 		do     func(context.Context) error
 	}{
 		{"looking for etcd, kube-apiserver and kubectl (minutes the first time, seconds after)", c.findAssets},
-		{"building the manager and the SM-DP+ simulator (a minute or two the first time, seconds after)", c.build},
+		{"building the manager, the SM-DP+ simulator and the mailbox (a minute or two the first time, seconds after)", c.build},
 		{"writing certificates and kubeconfigs", c.writeIdentities},
 		{"starting etcd", c.startEtcd},
 		{"starting kube-apiserver (some seconds)", c.startAPIServer},
 		{"installing CRDs, roles and admission policies", c.install},
 		{"starting the SM-DP+ simulator", c.startSimulator},
+		{"starting the mailbox", c.startMailbox},
 		{"applying config/samples: an operator, a catalogue and a client's namespace", c.applySamples},
 		{"starting the manager", c.startManager},
 		{"starting the REST facade", c.startFacade},
@@ -115,7 +116,7 @@ func (c *cluster) findAssets(ctx context.Context) error {
 
 func (c *cluster) build(ctx context.Context) error {
 	_, err := c.goCommand(ctx, c.s.Root, "build", "-o", c.s.file("bin")+string(filepath.Separator),
-		"./cmd/manager", "./cmd/smdp-simulator")
+		"./cmd/manager", "./cmd/smdp-simulator", "./hack/mailbox")
 	if err != nil {
 		return fmt.Errorf("building: %w", err)
 	}
@@ -153,6 +154,10 @@ func (c *cluster) startEtcd(ctx context.Context) error {
 
 func (c *cluster) startSimulator(ctx context.Context) error {
 	return c.start(ctx, simulatorProcess(c.s), plainProbe().answers("http://"+c.s.address(controlPort)+"/"))
+}
+
+func (c *cluster) startMailbox(ctx context.Context) error {
+	return c.start(ctx, mailboxProcess(c.s), plainProbe().answers("http://"+c.s.address(mailboxPort)+"/"))
 }
 
 func (c *cluster) startManager(ctx context.Context) error {

@@ -27,7 +27,12 @@ func connectedConfig(s settings) string {
 	return fmt.Sprintf(`notifications:
   bindAddress: %q
   certDir: %q
-`, s.address(notificationsPort), s.file("pki", notificationsFolder))
+mail:
+  host: %q
+  port: %s
+  encryption: none
+  from: eSIM shop <shop@example.com>
+`, s.address(notificationsPort), s.file("pki", notificationsFolder), host, s.port(smtpPort))
 }
 
 // writeManagerConfig keeps the user's part of manager.yaml, and brings ours up to date: ports

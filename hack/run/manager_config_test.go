@@ -25,8 +25,12 @@ func TestTheManagersConfigurationStaysTheUsersAndFollowsThePorts(t *testing.T) {
 	if err := writeManagerConfig(s); err != nil {
 		t.Fatal(err)
 	}
-	if got := readManagerConfig(t, s).Notifications.BindAddress; got != "127.0.0.1:18445" {
+	first := readManagerConfig(t, s)
+	if got := first.Notifications.BindAddress; got != "127.0.0.1:18445" {
 		t.Errorf("at first notifications are taken at %s", got)
+	}
+	if first.Mail.Host != host || first.Mail.Port != 18025 {
+		t.Errorf("mail goes to %s:%d", first.Mail.Host, first.Mail.Port)
 	}
 
 	text, err := os.ReadFile(s.file("manager.yaml"))

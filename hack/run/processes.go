@@ -97,6 +97,16 @@ func simulatorProcess(s settings) supervise.Process {
 	}
 }
 
+// mailboxProcess takes the receipts that customers would get.
+func mailboxProcess(s settings) supervise.Process {
+	return supervise.Process{
+		Name:        "mailbox",
+		Path:        s.file("bin", "mailbox"),
+		Args:        []string{"-smtp=" + s.address(smtpPort), "-http=" + s.address(mailboxPort)},
+		StopTimeout: 10 * time.Second,
+	}
+}
+
 func facadeProcess(s settings) supervise.Process {
 	return supervise.Process{
 		Name:        "facade",

@@ -32,6 +32,8 @@ const (
 	healthPort
 	restPort
 	notificationsPort
+	smtpPort
+	mailboxPort
 )
 
 // knownPort is a port that is fixed unless a variable says otherwise.
@@ -52,6 +54,8 @@ var knownPorts = []knownPort{
 	{healthPort, "the manager's health", "RUN_HEALTH_PORT", 18081},
 	{restPort, "the REST API", "RUN_API_PORT", 18090},
 	{notificationsPort, "notifications of operators", "RUN_NOTIFICATIONS_PORT", 18445},
+	{smtpPort, "the mail server", "RUN_SMTP_PORT", 18025},
+	{mailboxPort, "the mailbox", "RUN_MAILBOX_PORT", 18026},
 }
 
 // settings are what the user may choose.

@@ -25,6 +25,7 @@ func environment(s settings, access clientAccess) string {
 	for _, variable := range []struct{ name, value string }{
 		{"KUBECONFIG", shellQuoted(s.file("kubeconfig"))},
 		{"SMDP_CONTROL", shellQuoted("http://" + s.address(controlPort))},
+		{"ESIM_MAILBOX", shellQuoted("http://" + s.address(mailboxPort))},
 		{"ESIM_API", shellQuoted("http://" + s.address(restPort))},
 		{"ESIM_TOKEN", shellQuoted(access.token)},
 		{"ESIM_API_KEY", shellQuoted(access.key)},
@@ -51,6 +52,7 @@ Ready. What runs:
   smdp-simulator  https://%s (ES2+), http://%s (control API; its front page explains it)
   manager         http://%s/readyz, https://%s/metrics, https://%s (notifications of operators)
   facade          http://%s (REST API; /docs explains it)
+  mailbox         http://%s (what customers get by e-mail)
 
 Logs and PIDs are in %s. In another terminal, type:
   . %s
@@ -63,5 +65,5 @@ No kube-controller-manager runs here: a deleted namespace stays Terminating, and
 and view are empty. Ctrl-C ends everything; the state stays.
 `,
 		s.address(etcdPort), s.address(apiServerPort), s.address(es2plusPort), s.address(controlPort),
-		s.address(healthPort), s.address(metricsPort), s.address(notificationsPort), s.address(restPort), s.shown(s.Dir), s.shown(s.file("env")))
+		s.address(healthPort), s.address(metricsPort), s.address(notificationsPort), s.address(restPort), s.address(mailboxPort), s.shown(s.Dir), s.shown(s.file("env")))
 }
