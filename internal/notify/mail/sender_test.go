@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"image/png"
 	"io"
 	"mime"
@@ -247,7 +248,7 @@ func parts(t *testing.T, kind string, body io.Reader, want string) []part {
 	reader := multipart.NewReader(body, parameters["boundary"])
 	for {
 		next, err := reader.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return found
 		}
 		if err != nil {

@@ -61,7 +61,10 @@ func show(r Receipt) (fields, error) {
 	if r.Kind != Delivered || r.Code.Empty() {
 		return f, nil
 	}
-	return f, f.showCode(r)
+	if err := f.showCode(r); err != nil {
+		return fields{}, err
+	}
+	return f, nil
 }
 
 // showCode fills in what the profile is installed by. A credential is shown to the letter or
