@@ -117,8 +117,9 @@ func (s *Sender) Close() {
 
 // Send makes one try: a POST of the event to an endpoint, signed with each of the secrets.
 // It is nil on any 2xx answer; *Gone where the endpoint wants nothing any more; *Failed where
-// the try failed. Anything else means that there was no try: ctx was cancelled (and nobody
-// knows whether the endpoint was reached), or the event cannot be written as JSON.
+// the try failed. Anything else means that there was no try: context.Canceled where ctx was
+// cancelled (and nobody knows whether the endpoint was reached), or the event cannot be
+// written.
 func (s *Sender) Send(ctx context.Context, endpoint string, secrets []Secret, event Event) error {
 	target, via, refused := s.route(endpoint)
 	if refused != "" {
@@ -148,7 +149,7 @@ func (s *Sender) Send(ctx context.Context, endpoint string, secrets []Secret, ev
 	answer, err := via.RoundTrip(request)
 	if err != nil {
 		if errors.Is(ctx.Err(), context.Canceled) {
-			return fmt.Errorf("send %s: %w", event.Type, context.Cause(ctx))
+			return fmt.Errorf("send %s: %w", event.Type, ctx.Err())
 		}
 		return &Failed{Reason: reasonOf(err)}
 	}

@@ -178,9 +178,9 @@ func TestNothingIsSentUnsigned(t *testing.T) {
 }
 
 func TestWhoIsCancelledHasNotTried(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancelCause(t.Context())
 	server := serve(t, "127.0.0.1:0", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		cancel()
+		cancel(errors.New("the process ends"))
 		<-r.Context().Done()
 	}))
 	err := sender(t, nil, server).Send(ctx, server.URL, mustSecrets(t, exampleSecret), delivery)
