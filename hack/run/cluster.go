@@ -53,13 +53,14 @@ func (c *cluster) bringUp(ctx context.Context) error {
 		do     func(context.Context) error
 	}{
 		{"looking for etcd, kube-apiserver and kubectl (minutes the first time, seconds after)", c.findAssets},
-		{"building the manager, the SM-DP+ simulator and the mailbox (a minute or two the first time, seconds after)", c.build},
+		{"building the manager and what runs beside it (a minute or two the first time, seconds after)", c.build},
 		{"writing certificates and kubeconfigs", c.writeIdentities},
 		{"starting etcd", c.startEtcd},
 		{"starting kube-apiserver (some seconds)", c.startAPIServer},
 		{"installing CRDs, roles and admission policies", c.install},
 		{"starting the SM-DP+ simulator", c.startSimulator},
 		{"starting the mailbox", c.startMailbox},
+		{"starting the client's end of webhooks", c.startWebhooks},
 		{"applying config/samples: an operator, a catalogue and a client's namespace", c.applySamples},
 		{"starting the manager", c.startManager},
 		{"starting the REST facade", c.startFacade},
@@ -116,7 +117,7 @@ func (c *cluster) findAssets(ctx context.Context) error {
 
 func (c *cluster) build(ctx context.Context) error {
 	_, err := c.goCommand(ctx, c.s.Root, "build", "-o", c.s.file("bin")+string(filepath.Separator),
-		"./cmd/manager", "./cmd/smdp-simulator", "./hack/mailbox")
+		"./cmd/manager", "./cmd/smdp-simulator", "./hack/mailbox", "./hack/webhooks")
 	if err != nil {
 		return fmt.Errorf("building: %w", err)
 	}
@@ -158,6 +159,13 @@ func (c *cluster) startSimulator(ctx context.Context) error {
 
 func (c *cluster) startMailbox(ctx context.Context) error {
 	return c.start(ctx, mailboxProcess(c.s), plainProbe().answers("http://"+c.s.address(mailboxPort)+"/"))
+}
+
+func (c *cluster) startWebhooks(ctx context.Context) error {
+	if err := ensureSigningSecret(c.s); err != nil {
+		return err
+	}
+	return c.start(ctx, webhooksProcess(c.s), plainProbe().answers("http://"+c.s.address(webhooksPort)+"/"))
 }
 
 func (c *cluster) startManager(ctx context.Context) error {

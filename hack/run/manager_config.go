@@ -32,6 +32,9 @@ mail:
   port: %s
   encryption: none
   from: eSIM shop <shop@example.com>
+webhooks:
+  allowedNetworks: [127.0.0.0/8]
+  allowHTTP: true
 `, s.address(notificationsPort), s.file("pki", notificationsFolder), host, s.port(smtpPort))
 }
 

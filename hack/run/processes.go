@@ -107,6 +107,16 @@ func mailboxProcess(s settings) supervise.Process {
 	}
 }
 
+// webhooksProcess is the client's own end: it takes events and checks their signatures.
+func webhooksProcess(s settings) supervise.Process {
+	return supervise.Process{
+		Name:        "webhooks",
+		Path:        s.file("bin", "webhooks"),
+		Args:        []string{"-http=" + s.address(webhooksPort), "-secret-file=" + s.file(signingSecretFile)},
+		StopTimeout: 10 * time.Second,
+	}
+}
+
 func facadeProcess(s settings) supervise.Process {
 	return supervise.Process{
 		Name:        "facade",

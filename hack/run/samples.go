@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -15,8 +16,8 @@ import (
 	"github.com/telcodev/esim-operator/internal/manifests"
 )
 
-// applySamples applies the samples, and the Secrets that their operators name: our client
-// certificates at the simulator.
+// applySamples applies the samples, and the Secrets that they name: our client certificates at
+// the simulator, and what webhooks are signed with.
 func (c *cluster) applySamples(ctx context.Context) error {
 	objects, err := c.read(ctx, samplesFolder)
 	if err != nil {
@@ -40,7 +41,12 @@ func (c *cluster) applySamples(ctx context.Context) error {
 		}
 		secrets = append(secrets, secret)
 	}
-	return manifests.Apply(ctx, c.client, fieldOwner, append(secrets, objects...))
+	signing, err := c.connectWebhooks(objects)
+	if err != nil {
+		return err
+	}
+	// The client's Secret comes after the client's namespace.
+	return manifests.Apply(ctx, c.client, fieldOwner, slices.Concat(secrets, objects, signing))
 }
 
 // connection is the ES2+ block of an EsimOperator that speaks to this machine.

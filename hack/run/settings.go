@@ -34,6 +34,7 @@ const (
 	notificationsPort
 	smtpPort
 	mailboxPort
+	webhooksPort
 )
 
 // knownPort is a port that is fixed unless a variable says otherwise.
@@ -56,6 +57,7 @@ var knownPorts = []knownPort{
 	{notificationsPort, "notifications of operators", "RUN_NOTIFICATIONS_PORT", 18445},
 	{smtpPort, "the mail server", "RUN_SMTP_PORT", 18025},
 	{mailboxPort, "the mailbox", "RUN_MAILBOX_PORT", 18026},
+	{webhooksPort, "the client's webhooks", "RUN_WEBHOOKS_PORT", 18096},
 }
 
 // settings are what the user may choose.

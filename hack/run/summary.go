@@ -26,6 +26,7 @@ func environment(s settings, access clientAccess) string {
 		{"KUBECONFIG", shellQuoted(s.file("kubeconfig"))},
 		{"SMDP_CONTROL", shellQuoted("http://" + s.address(controlPort))},
 		{"ESIM_MAILBOX", shellQuoted("http://" + s.address(mailboxPort))},
+		{"ESIM_WEBHOOKS", shellQuoted("http://" + s.address(webhooksPort))},
 		{"ESIM_API", shellQuoted("http://" + s.address(restPort))},
 		{"ESIM_TOKEN", shellQuoted(access.token)},
 		{"ESIM_API_KEY", shellQuoted(access.key)},
@@ -53,6 +54,7 @@ Ready. What runs:
   manager         http://%s/readyz, https://%s/metrics, https://%s (notifications of operators)
   facade          http://%s (REST API; /docs explains it)
   mailbox         http://%s (what customers get by e-mail)
+  webhooks        http://%s (what the client is told of its orders)
 
 Logs and PIDs are in %s. In another terminal, type:
   . %s
@@ -65,5 +67,6 @@ No kube-controller-manager runs here: a deleted namespace stays Terminating, and
 and view are empty. Ctrl-C ends everything; the state stays.
 `,
 		s.address(etcdPort), s.address(apiServerPort), s.address(es2plusPort), s.address(controlPort),
-		s.address(healthPort), s.address(metricsPort), s.address(notificationsPort), s.address(restPort), s.address(mailboxPort), s.shown(s.Dir), s.shown(s.file("env")))
+		s.address(healthPort), s.address(metricsPort), s.address(notificationsPort), s.address(restPort), s.address(mailboxPort), s.address(webhooksPort),
+		s.shown(s.Dir), s.shown(s.file("env")))
 }

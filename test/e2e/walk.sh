@@ -10,7 +10,8 @@ offset=${E2E_PORT_OFFSET:-22000}
 export RUN_ETCD_PORT=$((offset + 2379)) RUN_ETCD_PEER_PORT=$((offset + 2380)) RUN_APISERVER_PORT=$((offset + 6443)) \
   RUN_SMDP_PORT=$((offset + 8443)) RUN_SMDP_CONTROL_PORT=$((offset + 8444)) \
   RUN_METRICS_PORT=$((offset + 8080)) RUN_HEALTH_PORT=$((offset + 8081)) RUN_API_PORT=$((offset + 8090)) \
-  RUN_NOTIFICATIONS_PORT=$((offset + 8445)) RUN_SMTP_PORT=$((offset + 8025)) RUN_MAILBOX_PORT=$((offset + 8026))
+  RUN_NOTIFICATIONS_PORT=$((offset + 8445)) RUN_SMTP_PORT=$((offset + 8025)) RUN_MAILBOX_PORT=$((offset + 8026)) \
+  RUN_WEBHOOKS_PORT=$((offset + 8096))
 
 passed=0 supervisor=''
 say() { printf 'e2e: %s\n' "$*"; }
@@ -39,7 +40,7 @@ until_true() {
   done
 }
 
-pids() { cat "$RUN_DIR"/{etcd,kube-apiserver,smdp-simulator,mailbox,manager,facade}.pid; }
+pids() { cat "$RUN_DIR"/{etcd,kube-apiserver,smdp-simulator,mailbox,webhooks,manager,facade}.pid; }
 alive() { local pid; for pid in "$@"; do kill -0 "$pid" 2>/dev/null && return 0; done; return 1; }
 phase() { kubectl -n acme get esimorder "$1" -o jsonpath='{.status.phase}'; }
 is() { [ "$(phase "$1")" = "$2" ]; }
