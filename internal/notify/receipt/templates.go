@@ -6,8 +6,10 @@ import (
 	"fmt"
 	htmltemplate "html/template"
 	"io"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	texttemplate "text/template"
 	"text/template/parse"
 
@@ -62,37 +64,45 @@ func Source(key string) (string, error) {
 }
 
 // Default are the built-in templates.
-func Default() *Templates {
-	templates, err := Parse(nil)
-	if err != nil {
+func Default() *Templates { return builtInTemplates() }
+
+var builtInTemplates = sync.OnceValue(func() *Templates {
+	sources := make(map[string]string, 3*len(kinds))
+	var missing []error
+	for _, key := range Keys() {
+		source, err := Source(key)
+		sources[key], missing = source, append(missing, err)
+	}
+	templates, err := replace(&Templates{}, sources)
+	if err = errors.Join(append(missing, err)...); err != nil {
 		// They are part of the program, and each test of this package reads them.
 		panic(err)
 	}
 	return templates
-}
+})
 
 // Parse reads templates that take the place of built-in ones, by key. All are checked, and
 // tried on receipts with everything and with nothing to show, so that they cannot fail later
 // but by making too much. The error names the key, and the line, of each that is wrong; then
 // there are no Templates, and who had some keeps them.
 func Parse(overrides map[string]string) (*Templates, error) {
+	return replace(Default(), overrides)
+}
+
+// replace makes templates of others and of texts that take the place of some.
+func replace(others *Templates, texts map[string]string) (*Templates, error) {
+	templates := &Templates{of: maps.Clone(others.of)}
+	if templates.of == nil {
+		templates.of = make(map[string]executable, len(texts))
+	}
 	var wrong []error
 	known := Keys()
-	for key := range overrides {
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
 		if !slices.Contains(known, key) {
 			wrong = append(wrong, fmt.Errorf("%s: there is no such template; there are %s", key, strings.Join(known, ", ")))
+			continue
 		}
-	}
-	templates := &Templates{of: make(map[string]executable, len(known))}
-	for _, key := range known {
-		text, overridden := overrides[key]
-		if !overridden {
-			var err error
-			if text, err = Source(key); err != nil {
-				return nil, err
-			}
-		}
-		template, err := read(key, text)
+		template, err := read(key, texts[key])
 		if err == nil {
 			err = try(key, template)
 		}
@@ -102,7 +112,6 @@ func Parse(overrides map[string]string) (*Templates, error) {
 		}
 		templates.of[key] = template
 	}
-	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	if err := errors.Join(wrong...); err != nil {
 		return nil, fmt.Errorf("reading the templates of receipts: %w", err)
 	}

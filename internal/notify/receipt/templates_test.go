@@ -1,10 +1,12 @@
 package receipt_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
 
 	"github.com/telcodev/esim-operator/internal/notify/receipt"
 )
@@ -108,6 +110,35 @@ func TestAllBrokenOverridesAreNamedAtOnce(t *testing.T) {
 	_, err := receipt.Parse(map[string]string{"failed.txt": "{{", "failed.html": "{{.X}}", "delivered.subject": "ok"})
 	if err == nil || !strings.Contains(err.Error(), "failed.txt:1") || !strings.Contains(err.Error(), "failed.html:1") {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestTheGuideNamesAllFieldsAndItsExampleIsTaken(t *testing.T) {
+	guide, err := os.ReadFile("../../../docs/receipts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = receipt.Parse(map[string]string{"failed.txt": "{{.Nothing}}"})
+	if err == nil {
+		t.Fatal("an unknown field is taken")
+	}
+	_, fields, _ := strings.Cut(err.Error(), "there are ")
+	for field := range strings.FieldsSeq(fields) {
+		if !strings.Contains(string(guide), "`"+field+"`") {
+			t.Errorf("the guide does not name %s", field)
+		}
+	}
+	_, rest, _ := strings.Cut(string(guide), "```yaml\napiVersion: v1\nkind: ConfigMap")
+	manifest, _, _ := strings.Cut(rest, "```")
+	var example struct{ Data map[string]string }
+	if err := yaml.Unmarshal([]byte(manifest), &example); err != nil {
+		t.Fatal(err)
+	}
+	if len(example.Data) == 0 {
+		t.Fatal("the guide has no example")
+	}
+	if _, err := receipt.Parse(example.Data); err != nil {
+		t.Error(err)
 	}
 }
 
