@@ -1,0 +1,137 @@
+// Command look helps the walk of test/e2e to look at what a shell cannot: pictures and lists in
+// JSON. Its answers go to standard output; where there is nothing to be found it fails.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image/png"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/qrcode"
+)
+
+const usage = `look qr                        the text of the QR code in the PNG on standard input
+look mail MAILBOX ADDRESS      the id of the newest mail to the address
+look event WEBHOOKS TYPE TEXT  fails unless an event of the type, whose data have the text in
+                               them, was received; and unless the signatures of all such are valid`
+
+const (
+	timeout = 10 * time.Second
+	// maxAnswer is more than a thousand events take.
+	maxAnswer = 64 << 20
+)
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	answer, err := look(ctx, os.Args[1:], os.Stdin)
+	cancel()
+	if err == nil {
+		_, err = fmt.Println(answer)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "look:", err)
+		os.Exit(1)
+	}
+}
+
+func look(ctx context.Context, args []string, in io.Reader) (string, error) {
+	switch {
+	case len(args) == 1 && args[0] == "qr":
+		return readQR(in)
+	case len(args) == 3 && args[0] == "mail":
+		return newestMail(ctx, args[1], args[2])
+	case len(args) == 4 && args[0] == "event":
+		return validEvent(ctx, args[1], args[2], args[3])
+	}
+	return "", errors.New("usage:\n" + usage)
+}
+
+func readQR(in io.Reader) (string, error) {
+	picture, err := png.Decode(in)
+	if err != nil {
+		return "", fmt.Errorf("read the picture: %w", err)
+	}
+	bitmap, err := gozxing.NewBinaryBitmapFromImage(picture)
+	if err != nil {
+		return "", fmt.Errorf("look at the picture: %w", err)
+	}
+	code, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
+	if err != nil {
+		return "", fmt.Errorf("find a QR code in the picture: %w", err)
+	}
+	return code.GetText(), nil
+}
+
+// newestMail is the one with the highest id: the mailbox counts them.
+func newestMail(ctx context.Context, mailbox, address string) (string, error) {
+	var mails []struct {
+		ID int `json:"id"`
+	}
+	if err := get(ctx, mailbox+"/messages?to="+url.QueryEscape(address), &mails); err != nil {
+		return "", err
+	}
+	newest := -1
+	for _, mail := range mails {
+		newest = max(newest, mail.ID)
+	}
+	if newest < 0 {
+		return "", fmt.Errorf("there is no mail to %s", address)
+	}
+	return fmt.Sprint(newest), nil
+}
+
+func validEvent(ctx context.Context, webhooks, kind, text string) (string, error) {
+	var events []struct {
+		ID    string          `json:"id"`
+		Type  string          `json:"type"`
+		Valid bool            `json:"valid"`
+		Error string          `json:"error"`
+		Data  json.RawMessage `json:"data"`
+	}
+	if err := get(ctx, webhooks+"/events", &events); err != nil {
+		return "", err
+	}
+	found := ""
+	for _, event := range events {
+		if event.Type != kind || !strings.Contains(string(event.Data), text) {
+			continue
+		}
+		if !event.Valid {
+			return "", fmt.Errorf("the event %s is not valid: %s", event.ID, event.Error)
+		}
+		found = event.ID
+	}
+	if found == "" {
+		return "", fmt.Errorf("of %d events none is %s with %s", len(events), kind, text)
+	}
+	return found, nil
+}
+
+// get reads a list in JSON.
+func get(ctx context.Context, address string, into any) (err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", address, err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", address, response.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(into); err != nil {
+		return fmt.Errorf("read the answer of %s: %w", address, err)
+	}
+	return nil
+}
