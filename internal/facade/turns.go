@@ -14,7 +14,7 @@ const (
 	mostWrites, mostReads = 64, 64
 	// longestTurn is how long a call may wait for its turn. It is certain then that nothing of
 	// it has left.
-	longestTurn = 20 * time.Second
+	longestTurn = 45 * time.Second
 )
 
 // turns has calls to the API server take turns. Thousands that arrive at one moment would else
