@@ -27,7 +27,7 @@ func dial(ctx context.Context, address string) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", address, err)
 	}
-	return &connection{socket: socket, reader: bufio.NewReaderSize(socket, 16<<10)}, nil
+	return &connection{socket: socket, reader: bufio.NewReader(socket)}, nil
 }
 
 // answerLimit bounds how long an answer may take: longer than any that is held back.
@@ -98,15 +98,23 @@ func (c *connection) headers() (length int64, err error) {
 
 func (c *connection) close() error { return c.socket.Close() }
 
-// get is a GET request as it goes over the wire.
-func get(path, token string) []byte {
-	return []byte("GET " + path + " HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer " + token + "\r\nAccept: application/json\r\n\r\n")
+// get is a GET request as it goes over the wire; prefer is its Prefer header, if any.
+func get(path, token, prefer string) []byte {
+	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nAccept: application/json\r\n%s\r\n",
+		path, token, preferring(prefer))
 }
 
 // post is a POST request of JSON as it goes over the wire.
-func post(path, token, body string) []byte {
-	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		path, token, len(body), body)
+func post(path, token, body, prefer string) []byte {
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s",
+		path, token, preferring(prefer), len(body), body)
+}
+
+func preferring(what string) string {
+	if what == "" {
+		return ""
+	}
+	return "Prefer: " + what + "\r\n"
 }
 
 // sample is an answer, to be written again by a plain handler.

@@ -81,6 +81,11 @@ func (c *controller) add(object any) {
 
 // deliver has workers deliver what comes, until ctx ends.
 func (c *controller) deliver(ctx context.Context, workers int) *sync.WaitGroup {
+	return c.each(ctx, workers, func(order *v1alpha1.EsimOrder) { c.note(order.Name, c.deliverOne(ctx, order)) })
+}
+
+// each has workers do something with each order that comes, until ctx ends.
+func (c *controller) each(ctx context.Context, workers int, do func(*v1alpha1.EsimOrder)) *sync.WaitGroup {
 	var group sync.WaitGroup
 	for range workers {
 		group.Go(func() {
@@ -89,7 +94,7 @@ func (c *controller) deliver(ctx context.Context, workers int) *sync.WaitGroup {
 				case <-ctx.Done():
 					return
 				case order := <-c.work:
-					c.note(order.Name, c.deliverOne(ctx, order.DeepCopy()))
+					do(order.DeepCopy())
 				}
 			}
 		})
@@ -98,6 +103,13 @@ func (c *controller) deliver(ctx context.Context, workers int) *sync.WaitGroup {
 }
 
 func (c *controller) deliverOne(ctx context.Context, order *v1alpha1.EsimOrder) error {
+	if err := c.makeSecret(ctx, order); err != nil {
+		return err
+	}
+	return c.writeStatus(ctx, order)
+}
+
+func (c *controller) makeSecret(ctx context.Context, order *v1alpha1.EsimOrder) error {
 	matchingID := strings.ToUpper(strings.ReplaceAll(string(order.UID), "-", ""))
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: order.Namespace, Name: v1alpha1.ActivationSecretName(order.Name)},
@@ -110,6 +122,10 @@ func (c *controller) deliverOne(ctx context.Context, order *v1alpha1.EsimOrder) 
 	if err := c.client.Create(ctx, secret); err != nil {
 		return fmt.Errorf("creating Secret %s: %w", secret.Name, err)
 	}
+	return nil
+}
+
+func (c *controller) writeStatus(ctx context.Context, order *v1alpha1.EsimOrder) error {
 	delivered(order, "4ecd7a7e-0000-4000-8000-000000000001", time.Now())
 	if err := c.client.Status().Update(ctx, order); err != nil {
 		return fmt.Errorf("delivering EsimOrder %s: %w", order.Name, err)
@@ -142,11 +158,4 @@ func (c *controller) of(name string) (handled, bool) {
 	defer c.mu.Unlock()
 	h, ok := c.times[name]
 	return h, ok && !h.delivered.IsZero()
-}
-
-// seen is how many orders were seen.
-func (c *controller) seen() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.times)
 }

@@ -43,6 +43,10 @@ func measurePosts(ctx context.Context, s *stand) (figures []figure, err error) {
 		workers.Wait()
 		err = errors.Join(err, stop())
 	}()
+	// A moment of the same before, for connections to be made and answers to be remembered.
+	if _, err := s.buy(ctx, postRate, "WARM", postLength/time.Duration(count)); err != nil {
+		return nil, err
+	}
 	orders, err := s.buy(ctx, count, "POST", postLength/time.Duration(count))
 	if err != nil {
 		return nil, err
@@ -68,6 +72,15 @@ func measurePosts(ctx context.Context, s *stand) (figures []figure, err error) {
 // buy sends orders, one each pause, and returns once all are answered as delivered, each with
 // its activation code.
 func (s *stand) buy(ctx context.Context, count int, prefix string, pause time.Duration) ([]bought, error) {
+	return atOnce(ctx, count, pause, func(i int) (bought, error) {
+		body := fmt.Sprintf(`{"product_id":%d,"amount":%s,"client_reference":"%s_%d"}`, firstProduct, price, prefix, i)
+		return s.order(ctx, post("/api/v1/esim/orders", s.token, body, ""), "DELIVERED")
+	})
+}
+
+// atOnce makes requests, one each pause whether those before are answered or not. Each that is
+// not answered as it should be is an error; none is sent again.
+func atOnce(ctx context.Context, count int, pause time.Duration, ask func(i int) (bought, error)) ([]bought, error) {
 	orders, faults := make([]bought, count), make([]error, count)
 	began := time.Now()
 	var group sync.WaitGroup
@@ -79,28 +92,28 @@ func (s *stand) buy(ctx context.Context, count int, prefix string, pause time.Du
 			case <-time.After(wait):
 			}
 		}
-		group.Go(func() { orders[i], faults[i] = s.buyOne(ctx, fmt.Sprintf("%s_%d", prefix, i)) })
+		group.Go(func() { orders[i], faults[i] = ask(i) })
 	}
 	group.Wait()
 	return orders, errors.Join(faults...)
 }
 
-func (s *stand) buyOne(ctx context.Context, reference string) (b bought, err error) {
+// order makes a request that an order answers, with its activation code where it is DELIVERED.
+func (s *stand) order(ctx context.Context, request []byte, status string) (b bought, err error) {
 	c, err := dial(ctx, s.address)
 	if err != nil {
 		return b, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	body := fmt.Sprintf(`{"product_id":%d,"amount":%s,"client_reference":%q}`, firstProduct, price, reference)
 	var answer bytes.Buffer
 	b.sent = time.Now()
-	status, err := c.ask(post("/api/v1/esim/orders", s.token, body), &answer)
+	code, err := c.ask(request, &answer)
 	b.answered = time.Now()
 	if err != nil {
-		return b, fmt.Errorf("ordering %s: %w", reference, err)
+		return b, err
 	}
-	if status != http.StatusOK {
-		return b, fmt.Errorf("the order %s is answered %d: %s", reference, status, answer.Bytes())
+	if code != http.StatusOK {
+		return b, fmt.Errorf("an order is answered %d: %s", code, answer.Bytes())
 	}
 	var order struct {
 		ID     int64  `json:"id"`
@@ -108,10 +121,10 @@ func (s *stand) buyOne(ctx context.Context, reference string) (b bought, err err
 		Code   string `json:"activation_code"`
 	}
 	if err := json.Unmarshal(answer.Bytes(), &order); err != nil {
-		return b, fmt.Errorf("reading what %s is answered: %w", reference, err)
+		return b, fmt.Errorf("reading an order: %w", err)
 	}
-	if order.Status != "DELIVERED" || order.Code == "" {
-		return b, fmt.Errorf("the order %s is answered %s, with a code: %t", reference, order.Status, order.Code != "")
+	if order.Status != status || (order.Code != "") != (status == "DELIVERED") {
+		return b, fmt.Errorf("order %d is answered %s, and not %s; with a code: %t", order.ID, order.Status, status, order.Code != "")
 	}
 	b.id = order.ID
 	return b, nil

@@ -22,7 +22,7 @@ func measureReads(ctx context.Context, s *stand) (figures []figure, err error) {
 		if err != nil {
 			return nil, err
 		}
-		request := get(path, s.token)
+		request := get(path, s.token, "")
 		facade, plain, err := compare(ctx, target{s.address, request}, target{address, request})
 		if closed := stop(); err == nil {
 			err = closed
