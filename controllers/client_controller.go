@@ -3,10 +3,13 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -30,21 +33,30 @@ type ClientReconciler struct {
 	Client client.Client
 	// Writer writes with a short deadline.
 	Writer client.Client
+	// Health is what is known of the clients' endpoints.
+	Health *EndpointHealth
 	// Clock tells the time for conditions.
 	Clock clock.PassiveClock
+
+	queue wakeQueue
 }
+
+// healthDelay gathers what becomes of a client's endpoints into one write.
+const healthDelay = time.Second
 
 // clientsAtOnce is how many clients are worked on in parallel: a write each, after the start.
 const clientsAtOnce = 4
 
 // SetupWithManager registers the controller and its watch.
 func (r *ClientReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager) error {
+	r.Health.onChange(func(terms types.NamespacedName) { r.queue.addAfter(terms, healthDelay) })
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("client").
 		For(&v1alpha1.EsimClient{}, builder.WithPredicates(predicate.Or[client.Object](
 			// The controller's own writes ask nothing of it.
-			predicate.GenerationChangedPredicate{}, madeAnew,
+			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, madeAnew,
 		))).
+		WatchesRawSource(r.queue.source()).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: clientsAtOnce,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
@@ -61,6 +73,9 @@ func (r *ClientReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager)
 func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	var terms v1alpha1.EsimClient
 	if err := r.Client.Get(ctx, req.NamespacedName, &terms); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.Health.forget(req.NamespacedName)
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !terms.DeletionTimestamp.IsZero() {
@@ -71,6 +86,7 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	ready := clientReady(&terms)
 	ready.ObservedGeneration, ready.LastTransitionTime = terms.Generation, metav1.NewTime(r.Clock.Now())
 	meta.SetStatusCondition((*[]metav1.Condition)(&updated.Status.Conditions), ready)
+	r.setWebhooks(updated)
 	if equality.Semantic.DeepEqual(updated.Status, terms.Status) {
 		return ctrl.Result{}, nil
 	}
@@ -79,6 +95,19 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		return ctrl.Result{RequeueAfter: conflictDelay}, ignoreConflict(client.IgnoreNotFound(err))
 	}
 	return ctrl.Result{}, nil
+}
+
+// setWebhooks says how the client's endpoints stand.
+func (r *ClientReconciler) setWebhooks(terms *v1alpha1.EsimClient) {
+	conditions := (*[]metav1.Condition)(&terms.Status.Conditions)
+	bad, webhooks, any := r.Health.webhooksStatus(terms)
+	terms.Status.Webhooks = bad
+	if !any {
+		meta.RemoveStatusCondition(conditions, v1alpha1.ConditionWebhooksReady)
+		return
+	}
+	webhooks.ObservedGeneration, webhooks.LastTransitionTime = terms.Generation, metav1.NewTime(r.Clock.Now())
+	meta.SetStatusCondition(conditions, webhooks)
 }
 
 // clientReady is what Ready says. The schema refuses what it can see of a bad selector; this

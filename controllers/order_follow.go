@@ -161,12 +161,15 @@ func refreshWanted(order *v1alpha1.EsimOrder) string {
 // annotationValue is an annotation as a status remembers it: its first 64 characters, of those
 // that it may hold.
 func annotationValue(order *v1alpha1.EsimOrder, annotation string) string {
+	return firstCharacters(order.Annotations[annotation])
+}
+
+func firstCharacters(text string) string {
 	const most = 64
-	value := order.Annotations[annotation]
-	if runes := []rune(value); len(runes) > most {
+	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most])
 	}
-	return value
+	return text
 }
 
 // nextLook is how long the order waits for its plan's end, or for the next look at the operator;

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -30,11 +31,14 @@ func (w *wakeQueue) source() source.Source {
 
 // add wakes an object. Before the controller starts there is nobody to wake: it looks at
 // everything then.
-func (w *wakeQueue) add(object types.NamespacedName) {
+func (w *wakeQueue) add(object types.NamespacedName) { w.addAfter(object, 0) }
+
+// addAfter wakes an object after a while.
+func (w *wakeQueue) addAfter(object types.NamespacedName, wait time.Duration) {
 	w.mu.Lock()
 	queue := w.queue
 	w.mu.Unlock()
 	if queue != nil {
-		queue.Add(ctrl.Request{NamespacedName: object})
+		queue.AddAfter(ctrl.Request{NamespacedName: object}, wait)
 	}
 }

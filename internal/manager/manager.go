@@ -190,6 +190,12 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Ledger: books, Wallets: wallets,
 		Fence: p.fence, Connections: pool, Recorder: p.mgr.GetEventRecorder("esim-orders"),
 		Clock: p.clock, Jitter: rand.Float64, Pace: config.Pace, Workers: config.Workers, AfterPass: o.AfterPass,
+		Receipts: config.Mail.sent(),
+	}
+	health := &controllers.EndpointHealth{}
+	courier, err := p.newCourier(config, health)
+	if err != nil {
+		return err
 	}
 	operators := &controllers.OperatorReconciler{
 		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer,
@@ -198,19 +204,36 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 		ProbeInterval: config.ProbeInterval.Duration,
 	}
 	products := &controllers.ProductReconciler{Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Clock: p.clock}
-	clients := &controllers.ClientReconciler{Client: p.mgr.GetClient(), Writer: p.writer, Clock: p.clock}
+	clients := &controllers.ClientReconciler{Client: p.mgr.GetClient(), Writer: p.writer, Health: health, Clock: p.clock}
 	audit := &controllers.LedgerAudit{Ledger: books, Clock: clock.RealClock{}, Interval: config.AuditInterval.Duration}
 	if err := p.mgr.Add(audit); err != nil {
 		return fmt.Errorf("adding the ledger's audit: %w", err)
 	}
 	for _, controller := range []interface {
 		SetupWithManager(ctx context.Context, mgr ctrl.Manager) error
-	}{orders, wallets, operators, products, clients} {
+	}{orders, wallets, operators, products, clients, courier} {
 		if err := controller.SetupWithManager(ctx, p.mgr); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// newCourier is what sends receipts and events.
+func (p parts) newCourier(config Config, health *controllers.EndpointHealth) (*controllers.CourierReconciler, error) {
+	receipts, err := newReceipts(config, p.live, p.clock, p.mgr.GetLogger().WithName("receipts"))
+	if err != nil {
+		return nil, err
+	}
+	events, err := newWebhooks(config.Webhooks, p.clock)
+	if err != nil {
+		return nil, err
+	}
+	return &controllers.CourierReconciler{
+		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Webhooks: events, Mail: receipts, Health: health,
+		Clock: p.clock, Jitter: rand.Float64, Log: p.mgr.GetLogger().WithName("courier"),
+		WebhookConcurrency: config.Webhooks.MaxInFlight, MailConcurrency: config.Mail.MaxInFlight,
+	}, nil
 }
 
 func addChecks(mgr ctrl.Manager) error {
