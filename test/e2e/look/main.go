@@ -44,13 +44,17 @@ func main() {
 }
 
 func look(ctx context.Context, args []string, in io.Reader) (string, error) {
+	var command string
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
+	}
 	switch {
-	case len(args) == 1 && args[0] == "qr":
+	case command == "qr" && len(args) == 0:
 		return readQR(in)
-	case len(args) == 3 && args[0] == "mail":
-		return newestMail(ctx, args[1], args[2])
-	case len(args) == 4 && args[0] == "event":
-		return validEvent(ctx, args[1], args[2], args[3])
+	case command == "mail" && len(args) == 2:
+		return newestMail(ctx, args[0], args[1])
+	case command == "event" && len(args) == 3:
+		return validEvent(ctx, args[0], args[1], args[2])
 	}
 	return "", errors.New("usage:\n" + usage)
 }
@@ -118,11 +122,11 @@ func validEvent(ctx context.Context, webhooks, kind, text string) (string, error
 
 // get reads a list in JSON.
 func get(ctx context.Context, address string, into any) (err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody) //nolint:gosec // whoever runs it says where to look.
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", address, err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request) //nolint:gosec // as above.
 	if err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}

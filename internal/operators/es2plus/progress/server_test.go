@@ -147,7 +147,7 @@ func TestWhoSendsSlowlyIsCutOff(t *testing.T) {
 				near, far := net.Pipe()
 				listener.conns <- far
 				begun := time.Now()
-				conn := net.Conn(near)
+				conn := near
 				var trickling sync.WaitGroup
 				if test.begin != "" {
 					secure := tls.Client(near, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{theirs}})
