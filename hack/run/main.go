@@ -14,6 +14,9 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/telcodev/esim-operator/hack/run/internal/supervise"
 )
 
@@ -28,6 +31,8 @@ Environment variables:
 `
 
 func main() {
+	// Clients of the API server would complain of having nowhere to complain to.
+	log.SetLogger(logr.Discard())
 	if err := command(os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "run:", err)
 		os.Exit(1)
