@@ -61,7 +61,7 @@ type Statement struct {
 // Orders that are gone are one line, carried forward. Of wallet and orders that were read at
 // one moment it sums to the balance at that moment.
 func StatementOf(wallet *v1alpha1.EsimWallet, orders []v1alpha1.EsimOrder) (Statement, error) {
-	lines, err := walletLines(wallet)
+	lines, err := WalletLines(wallet)
 	if err != nil {
 		return Statement{}, err
 	}
@@ -71,15 +71,13 @@ func StatementOf(wallet *v1alpha1.EsimWallet, orders []v1alpha1.EsimOrder) (Stat
 		if _, settled := settling[order.UID]; settled || !counts(order) || order.Status.Charge.WalletUID != wallet.UID {
 			continue
 		}
-		of, err := orderLines(order)
+		of, err := OrderLines(order)
 		if err != nil {
 			return Statement{}, err
 		}
 		lines = append(lines, of...)
 	}
-	slices.SortStableFunc(lines, func(a, b Transaction) int {
-		return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(b.ID, a.ID))
-	})
+	newestFirst(lines)
 	statement := Statement{Transactions: lines}
 	for _, line := range lines {
 		statement.Balance = statement.Balance.Add(line.signed())
@@ -87,8 +85,9 @@ func StatementOf(wallet *v1alpha1.EsimWallet, orders []v1alpha1.EsimOrder) (Stat
 	return statement, nil
 }
 
-// walletLines are the deposits, and the orders that are gone.
-func walletLines(wallet *v1alpha1.EsimWallet) ([]Transaction, error) {
+// WalletLines are a wallet's deposits, and the line that carries forward the orders that are
+// gone, newest first.
+func WalletLines(wallet *v1alpha1.EsimWallet) ([]Transaction, error) {
 	var lines []Transaction
 	for _, deposit := range wallet.Spec.Deposits {
 		amount, err := money.Parse(string(deposit.Amount))
@@ -110,11 +109,23 @@ func walletLines(wallet *v1alpha1.EsimWallet) ([]Transaction, error) {
 			Remarks: fmt.Sprintf("Carried forward from orders that are gone: %d", orders), Time: wallet.CreationTimestamp.Time,
 		}))
 	}
+	newestFirst(lines)
 	return lines, nil
 }
 
-// orderLines are an order's charge and, where there is one, its refund.
-func orderLines(order *v1alpha1.EsimOrder) ([]Transaction, error) {
+func newestFirst(lines []Transaction) {
+	slices.SortStableFunc(lines, func(a, b Transaction) int {
+		return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(b.ID, a.ID))
+	})
+}
+
+// Counts tells whether an order has a charge that is one of a live order: that of an order
+// that is deleted and lacks the finalizer is settled, or its wallet is gone.
+func Counts(order *v1alpha1.EsimOrder) bool { return counts(order) }
+
+// OrderLines are an order's charge and then, where there is one, its refund. They are lines of
+// its wallet's statement while Counts is true of it, and the wallet is not settling it.
+func OrderLines(order *v1alpha1.EsimOrder) ([]Transaction, error) {
 	charge := order.Status.Charge
 	amount, err := money.Parse(string(charge.Amount))
 	if err != nil {

@@ -104,13 +104,15 @@ type shelf struct {
 	phases     map[v1alpha1.OrderPhase]*tree
 	references *tree
 	iccids     *tree
+	// wallets have what the orders did to each, by its UID.
+	wallets map[types.UID]*Entries
 }
 
 func newShelf() *shelf {
 	return &shelf{
 		names: map[string]*entry{}, numbers: map[int64]*entry{},
 		all: newTree(newestFirst), phases: map[v1alpha1.OrderPhase]*tree{},
-		references: newTree(holderFirst), iccids: newTree(byICCID),
+		references: newTree(holderFirst), iccids: newTree(byICCID), wallets: map[types.UID]*Entries{},
 	}
 }
 
@@ -135,6 +137,7 @@ func (s *shelf) put(order *v1alpha1.EsimOrder) (before *v1alpha1.EsimOrder) {
 	if e.iccid != "" {
 		s.iccids.Set(e)
 	}
+	s.enter(order)
 	return before
 }
 
@@ -162,6 +165,7 @@ func (s *shelf) takeOut(e *entry) {
 	if e.iccid != "" {
 		s.iccids.Delete(e)
 	}
+	s.strike(e.order)
 }
 
 func (s *shelf) byName(name string) (*v1alpha1.EsimOrder, bool) {
