@@ -15,7 +15,7 @@ const (
 )
 
 var notificationsSent = prometheus.NewCounterVec(prometheus.CounterOpts{
-	Name: "esim_notifications_total",
+	Name: "esim_messages_total",
 	Help: "Tries to send receipts by e-mail and events to webhooks, by kind and outcome: sent, failed and to be tried again, refused, given-up, dropped because nobody wants it any more.",
 }, []string{"kind", "outcome"})
 

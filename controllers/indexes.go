@@ -20,6 +20,8 @@ const (
 	indexUnaccepted = "unaccepted.productRef"
 	// indexUnfinished holds, by operator, the orders that may still hold a profile there.
 	indexUnfinished = "unfinished.operatorRef"
+	// indexICCID holds orders by the profiles that they are about.
+	indexICCID = "profile.iccid"
 )
 
 // OrderIndexes are the indexes of EsimOrders that the controllers look orders up by.
@@ -27,6 +29,7 @@ func OrderIndexes() []Index {
 	return []Index{
 		{indexUnaccepted, byProductUntilAccepted},
 		{indexUnfinished, byOperatorUntilFinished},
+		{indexICCID, byICCID},
 	}
 }
 
@@ -53,4 +56,12 @@ func byOperatorUntilFinished(object client.Object) []string {
 		return nil
 	}
 	return []string{order.Status.Provisioning.OperatorRef.Name}
+}
+
+func byICCID(object client.Object) []string {
+	order, ok := object.(*v1alpha1.EsimOrder)
+	if !ok {
+		return nil
+	}
+	return iccidsOf(order)
 }

@@ -34,6 +34,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/leader"
 	"github.com/telcodev/esim-operator/internal/ledger"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
+	"github.com/telcodev/esim-operator/internal/operators/es2plus/progress"
 )
 
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
@@ -209,12 +210,33 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 	if err := p.mgr.Add(audit); err != nil {
 		return fmt.Errorf("adding the ledger's audit: %w", err)
 	}
+	if err := p.addReceiver(config); err != nil {
+		return err
+	}
 	for _, controller := range []interface {
 		SetupWithManager(ctx context.Context, mgr ctrl.Manager) error
 	}{orders, wallets, operators, products, clients, courier} {
 		if err := controller.SetupWithManager(ctx, p.mgr); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// addReceiver adds the server that takes what operators report; each replica has one.
+func (p parts) addReceiver(config Config) error {
+	if !config.Notifications.served() {
+		return nil
+	}
+	log := p.mgr.GetLogger().WithName("notifications")
+	senders := &controllers.DeviceSenders{Client: p.mgr.GetClient(), Live: p.live, Namespace: config.Namespace, Clock: p.clock}
+	store := controllers.NewDeviceReports(p.mgr.GetClient(), p.live, p.writer)
+	receiver := progress.NewReceiver(senders.Known, store, p.clock, log)
+	err := p.mgr.Add(progress.NewServer(receiver, progress.ServerOptions{
+		BindAddress: config.Notifications.BindAddress, CertDir: config.Notifications.CertDir, Log: log,
+	}))
+	if err != nil {
+		return fmt.Errorf("adding the notification receiver: %w", err)
 	}
 	return nil
 }

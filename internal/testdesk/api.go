@@ -58,7 +58,7 @@ func NewAPI(now clock.PassiveClock, options ...Option) (client.WithWatch, error)
 		builder = builder.WithIndex(&v1alpha1.EsimOrder{}, index.Field, index.Extract)
 	}
 	// What the API server selects by itself.
-	builder = builder.WithIndex(&v1alpha1.EsimOrder{}, "status.phase", byPhase)
+	builder = builder.WithIndex(&v1alpha1.EsimOrder{}, "status.phase", byPhase).WithIndex(&v1alpha1.EsimOrder{}, "status.esim.iccid", byICCID)
 	return interceptor.NewClient(builder.Build(), interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			completion.complete(o, created.Add(1))
@@ -96,6 +96,13 @@ func unlessItFails(o client.Object, write func() error) error {
 func byPhase(o client.Object) []string {
 	if order, ok := o.(*v1alpha1.EsimOrder); ok {
 		return []string{string(order.Status.Phase)}
+	}
+	return nil
+}
+
+func byICCID(o client.Object) []string {
+	if order, ok := o.(*v1alpha1.EsimOrder); ok && order.Status.Esim != nil {
+		return []string{order.Status.Esim.ICCID}
 	}
 	return nil
 }
