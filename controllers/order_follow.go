@@ -66,6 +66,8 @@ func (p *pass) refuseReports() *orderEvent {
 	}
 }
 
+const messageInstalled = "The profile is on its device; its activation code is removed"
+
 // removeCode takes the activation code of a profile that is on its device out of the Secret: it
 // is of no use to its owner any more, and of use to a thief.
 func (r *OrderReconciler) removeCode(ctx context.Context, p *pass) error {
@@ -77,8 +79,6 @@ func (r *OrderReconciler) removeCode(ctx context.Context, p *pass) error {
 	err := r.Live.Get(ctx, types.NamespacedName{Namespace: p.order.Namespace, Name: p.order.Status.Esim.SecretRef.Name}, &secret)
 	switch {
 	case apierrors.IsNotFound(err):
-		life.CodeRemoved = true
-		return nil
 	case err != nil:
 		return fmt.Errorf("reading the activation Secret: %w", err)
 	}
@@ -93,6 +93,7 @@ func (r *OrderReconciler) removeCode(ctx context.Context, p *pass) error {
 		}
 	}
 	life.CodeRemoved = true
+	p.set(v1alpha1.ConditionReady, metav1.ConditionTrue, reasonDelivered, messageInstalled)
 	return nil
 }
 
