@@ -24,7 +24,14 @@ func newReceipts(config Config, live client.Reader, now clock.PassiveClock, log 
 		return nil, nil
 	}
 	server := mail.Server{
-		Host: m.Host, Port: m.port(), Encryption: mail.Encryption(m.Encryption), Timeout: m.Timeout.Duration, ReplyTo: m.ReplyTo,
+		Host: m.Host, Port: m.port(), Encryption: mail.Encryption(m.Encryption), Timeout: m.Timeout.Duration,
+	}
+	if m.ReplyTo != "" {
+		replyTo, err := netmail.ParseAddress(m.ReplyTo)
+		if err != nil {
+			return nil, fmt.Errorf("mail.replyTo: %w", err)
+		}
+		server.ReplyTo = replyTo.Address
 	}
 	from, err := netmail.ParseAddress(m.From)
 	if err != nil {

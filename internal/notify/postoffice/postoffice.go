@@ -62,7 +62,11 @@ func (o *Office) Send(ctx context.Context, to, about string, r receipt.Receipt) 
 	}
 	message, err := templates.Render(r)
 	if err != nil {
-		return fmt.Errorf("writing the receipt: %w", err)
+		// A customer gets the receipt all the same. What failed may tell of the receipt: it is not logged.
+		o.Log.Info("A template of your own cannot show this receipt, ours is used", "kind", r.Kind, "configMap", o.Templates)
+		if message, err = receipt.Default().Render(r); err != nil {
+			return fmt.Errorf("writing the receipt: %w", err)
+		}
 	}
 	return sender.Send(ctx, to, sender.MessageID(about), message)
 }
