@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,7 +31,7 @@ type DeviceReports struct {
 
 // NewDeviceReports is a store for reports.
 func NewDeviceReports(cache client.Client, live client.Reader, writer client.Client) *DeviceReports {
-	return &DeviceReports{Client: cache, Live: live, Writer: writer, asks: rate.NewLimiter(rate.Every(time.Second), 5)}
+	return &DeviceReports{Client: cache, Live: live, Writer: writer, asks: rate.NewLimiter(5, 20)}
 }
 
 // maxReports is what an order's schema holds. They are worked in at once while anybody leads.
@@ -40,6 +39,10 @@ const maxReports = 10
 
 // errManyReports has the operator send a report again later.
 var errManyReports = errors.New("the order holds more reports than it can: they are not worked in")
+
+// errTooManyUnknown has the operator send a report again: it may be about an order that the cache
+// does not show yet, and the API server was asked for others too often to be asked for it.
+var errTooManyUnknown = errors.New("too many reports at once are about ICCIDs that the cache does not know")
 
 // reportTries is how many writes of others in a row a report comes after.
 const reportTries = 8
@@ -94,7 +97,10 @@ func (d *DeviceReports) find(ctx context.Context, iccid string) (*v1alpha1.EsimO
 	if err := d.Client.List(ctx, &orders, client.MatchingFields{indexICCID: iccid}); err != nil {
 		return nil, fmt.Errorf("looking for an ICCID: %w", err)
 	}
-	if len(orders.Items) == 0 && d.asks.Allow() {
+	if len(orders.Items) == 0 {
+		if !d.asks.Allow() {
+			return nil, errTooManyUnknown
+		}
 		orders = v1alpha1.EsimOrderList{}
 		if err := d.Live.List(ctx, &orders, client.MatchingFields{fieldICCID: iccid}); err != nil {
 			return nil, fmt.Errorf("looking for an ICCID: %w", err)

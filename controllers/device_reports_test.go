@@ -55,6 +55,23 @@ func TestAnOperatorSpeaksOfItsOwnProfilesOnly(t *testing.T) {
 	}
 }
 
+func TestWhoReportsManyUnknownProfilesIsToldToComeAgain(t *testing.T) {
+	d := deliveredAtDesk(t, nil)
+	store := controllers.NewDeviceReports(d.api, d.api, d.api)
+	unknown := d.installedReport(0)
+	unknown.ICCID = "8997250230000292199"
+	var err error
+	for range 100 {
+		err = store.Report(t.Context(), []string{d.shop.Name}, unknown)
+	}
+	if err == nil || errors.Is(err, progress.ErrUnknownICCID) {
+		t.Errorf("the API server is asked each time: %v", err)
+	}
+	if err := store.Report(t.Context(), []string{d.shop.Name}, d.installedReport(0)); err != nil {
+		t.Errorf("a report of a known profile waits with them: %v", err)
+	}
+}
+
 func TestAReportComesAfterWhatOthersWriteMeanwhile(t *testing.T) {
 	d := deliveredAtDesk(t, nil)
 	edits := 3
