@@ -1113,6 +1113,7 @@ type CreateOrderParams struct {
 	Prefer *Prefer `json:"Prefer,omitempty"`
 
 	// IdempotencyKey The order's own `client_reference`, bare or in double quotes. A repeat with the same body is then answered with the first order, one with another body is 400.
+	// It needs a `client_reference` in the body: without one it is 400.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.

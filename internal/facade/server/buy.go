@@ -45,6 +45,10 @@ func (s *Server) place(ctx context.Context, shop *shop, body *wire.OrderRequest,
 	if err != nil {
 		return nil, err
 	}
+	if key != "" && asked.ClientReference == "" {
+		// To ignore it would buy once more with each repeat.
+		return nil, malformed("client_reference is required with Idempotency-Key, which must be the same")
+	}
 	spec, err := s.specOf(ctx, shop, body, asked.Amount)
 	if err != nil {
 		// A repeat is one also when what it asks for is not to be had any more: were it told so,

@@ -114,3 +114,16 @@ func TestARepeatWhoseReferencesNameIsTakenFindsTheFirstOrder(t *testing.T) {
 		t.Errorf("a repeat is answered %d %s", again.Code, again.Body)
 	}
 }
+
+// Who sends a key relies on it. Without a reference there is nothing that could hold a repeat.
+func TestAKeyWithoutAReferenceBuysNothing(t *testing.T) {
+	s := newShop(t)
+	answer := order(s.checked(t), `{"product_id":712,"amount":4.50}`, "0b7a2c1e")
+	if answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), "client_reference is required with Idempotency-Key") {
+		t.Errorf("it is answered %d %s", answer.Code, answer.Body)
+	}
+	var made v1alpha1.EsimOrderList
+	if err := s.api.List(t.Context(), &made); err != nil || len(made.Items) != 0 {
+		t.Errorf("%d orders were made, %v", len(made.Items), err)
+	}
+}

@@ -1099,6 +1099,7 @@ type CreateOrderParams struct {
 	Prefer *Prefer `json:"Prefer,omitempty"`
 
 	// IdempotencyKey The order's own `client_reference`, bare or in double quotes. A repeat with the same body is then answered with the first order, one with another body is 400.
+	// It needs a `client_reference` in the body: without one it is 400.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
