@@ -28,7 +28,8 @@ func (s *Server) SetNotificationEmail(ctx context.Context, r wire.SetNotificatio
 	if err != nil {
 		return nil, err
 	}
-	return wire.SetNotificationEmail200JSONResponse(s.object(order)), nil
+	object, err := s.object(ctx, order)
+	return wire.SetNotificationEmail200JSONResponse(object), err
 }
 
 // CancelOrder asks for an order to be undone, and waits for what becomes of that.
@@ -43,9 +44,12 @@ func (s *Server) CancelOrder(ctx context.Context, r wire.CancelOrderRequestObjec
 		}
 	}
 	order = s.await(ctx, order, preferredWait(r.Params.Prefer, MaxWait), decided)
+	object, err := s.object(ctx, order)
 	switch {
+	case err != nil:
+		return nil, err
 	case order.Status.Phase == v1alpha1.PhaseCancelled:
-		return wire.CancelOrder200JSONResponse(s.object(order)), nil
+		return wire.CancelOrder200JSONResponse(object), nil
 	case installed(order):
 		return nil, conflict("The eSIM is installed and cannot be cancelled any more")
 	case order.Status.Phase == v1alpha1.PhaseFailed:
@@ -53,7 +57,7 @@ func (s *Server) CancelOrder(ctx context.Context, r wire.CancelOrderRequestObjec
 	case cancelRefused(order):
 		return nil, conflict("The order cannot be cancelled any more")
 	default:
-		return wire.CancelOrder202JSONResponse(s.object(order)), nil
+		return wire.CancelOrder202JSONResponse(object), nil
 	}
 }
 
