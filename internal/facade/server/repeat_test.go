@@ -24,6 +24,26 @@ func order(handler http.Handler, body, key string) *httptest.ResponseRecorder {
 	return answer
 }
 
+func TestAnyQuantityIsOne(t *testing.T) {
+	s := newShop(t)
+	handler := s.checked(t)
+	for _, quantity := range []string{"1", "0", "-3", "2.5", "1e400", "99999999999999999999", `"2"`, `"many"`, "null", "true", "[2]", `{"n":2}`} {
+		answer := order(handler, `{"product_id":712,"amount":4.50,"quantity":`+quantity+`}`, "")
+		if answer.Code != http.StatusOK {
+			t.Errorf("quantity %s is answered %d %s", quantity, answer.Code, answer.Body)
+		}
+	}
+	var made v1alpha1.EsimOrderList
+	if err := s.api.List(t.Context(), &made); err != nil {
+		t.Fatal(err)
+	}
+	for i := range made.Items {
+		if quantity := made.Items[i].Spec.Quantity; quantity > 1 {
+			t.Errorf("an order has quantity %d", quantity)
+		}
+	}
+}
+
 func idOf(t *testing.T, answer *httptest.ResponseRecorder) int64 {
 	t.Helper()
 	var body struct {
