@@ -85,7 +85,7 @@ var _ = Describe("A request that is not as documented", Ordered, func() {
 		Expect(answer.header.Get("Allow")).To(Equal("GET, HEAD, POST"))
 		Expect(client.do(ctx, "BREW", "/healthz", nil).status).To(Equal(http.StatusMethodNotAllowed))
 		Expect(client.get("/healthz", "X-Request-Id", "mine").header.Get("X-Request-Id")).To(Equal("mine"))
-		Expect(client.get("/api/v1/esim/products", "X-Request-Id", strings.Repeat("x", 129)).status).To(Equal(http.StatusBadRequest))
+		Expect(client.get("/api/v1/esim/products", "X-Request-Id", strings.Repeat("x", 129)).header.Get("X-Request-Id")).To(HaveLen(27))
 	})
 
 	It("cannot hold a connection for long by sending it slowly", func(ctx SpecContext) {

@@ -1062,7 +1062,7 @@ type ValidationFailure = Error
 
 // QuoteChargesParams defines parameters for QuoteCharges.
 type QuoteChargesParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
@@ -1098,7 +1098,7 @@ type ListOrdersParams struct {
 	// ActivationStatus Only orders with an eSIM in this state.
 	ActivationStatus *ActivationStatus `form:"activation_status,omitempty" json:"activation_status,omitempty"`
 
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
@@ -1111,7 +1111,7 @@ type CreateOrderParams struct {
 	// It needs a `client_reference` in the body: without one it is 400.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
@@ -1120,7 +1120,7 @@ type GetOrderParams struct {
 	// Prefer `wait=N` waits for N seconds, 0 to 60, where the answer is not final yet (RFC 7240). Other preferences are ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
 
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
@@ -1129,25 +1129,25 @@ type CancelOrderParams struct {
 	// Prefer `wait=N` waits for N seconds, 0 to 60, where the answer is not final yet (RFC 7240). Other preferences are ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
 
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // SetNotificationEmailParams defines parameters for SetNotificationEmail.
 type SetNotificationEmailParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetOrderQRPNGParams defines parameters for GetOrderQRPNG.
 type GetOrderQRPNGParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetOrderQRSVGParams defines parameters for GetOrderQRSVG.
 type GetOrderQRSVGParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
@@ -1171,25 +1171,25 @@ type ListProductsParams struct {
 	// Limit Another name for `per_page`, which counts where both are given.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetProductParams defines parameters for GetProduct.
 type GetProductParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // ListVariantsParams defines parameters for ListVariants.
 type ListVariantsParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetVariantParams defines parameters for GetVariant.
 type GetVariantParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
@@ -1207,55 +1207,55 @@ type ListTransactionsParams struct {
 	// WalletID Only transactions of this wallet.
 	WalletID *ID `form:"wallet_id,omitempty" json:"wallet_id,omitempty"`
 
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // ListWalletsParams defines parameters for ListWallets.
 type ListWalletsParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // LoginParams defines parameters for Login.
 type LoginParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // LogoutParams defines parameters for Logout.
 type LogoutParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // RefreshParams defines parameters for Refresh.
 type RefreshParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetDocsParams defines parameters for GetDocs.
 type GetDocsParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetHealthParams defines parameters for GetHealth.
 type GetHealthParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetOpenAPIParams defines parameters for GetOpenAPI.
 type GetOpenAPIParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetReadinessParams defines parameters for GetReadiness.
 type GetReadinessParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 

@@ -1,0 +1,44 @@
+package server_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// send makes a request with headers as they are, the same one several times if need be.
+func send(handler http.Handler, method, path, body string, header http.Header) *httptest.ResponseRecorder {
+	request := httptest.NewRequest(method, path, strings.NewReader(body))
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for name, values := range header {
+		request.Header[name] = values
+	}
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, request)
+	return answer
+}
+
+// A header for finding a request in logs is no reason to refuse it.
+func TestARequestIDThatCannotBeRepeatedIsReplaced(t *testing.T) {
+	handler := newShop(t).checked(t)
+	for name, given := range map[string][]string{
+		"empty":       {""},
+		"too long":    {strings.Repeat("x", 129)},
+		"not ASCII":   {"é"},
+		"given twice": {"one", "two"},
+	} {
+		answer := send(handler, http.MethodGet, "/api/v1/esim/products", "", http.Header{"X-Request-Id": given})
+		made := answer.Header().Values("X-Request-Id")
+		if answer.Code != http.StatusOK || len(made) != 1 || len(made[0]) != 27 {
+			t.Errorf("%s: answered %d %s, with the id %q", name, answer.Code, answer.Body, made)
+		}
+	}
+	longest := strings.Repeat("x", 128)
+	answer := send(handler, http.MethodGet, "/api/v1/esim/products", "", http.Header{"X-Request-Id": {longest}})
+	if got := answer.Header().Get("X-Request-Id"); got != longest {
+		t.Errorf("an id of 128 characters comes back as %q", got)
+	}
+}
