@@ -42,3 +42,13 @@ func TestARequestIDThatCannotBeRepeatedIsReplaced(t *testing.T) {
 		t.Errorf("an id of 128 characters comes back as %q", got)
 	}
 }
+
+// RFC 7240 section 2: preferences may be in one header or in several.
+func TestPreferencesMayComeInSeveralHeaders(t *testing.T) {
+	handler := newShop(t).checked(t)
+	answer := send(handler, http.MethodPost, "/api/v1/esim/orders", `{"product_id":712,"amount":4.50}`,
+		http.Header{"Prefer": {"respond-async", "wait=0"}})
+	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), `"status":"PENDING"`) {
+		t.Errorf("answered %d %s", answer.Code, answer.Body)
+	}
+}
