@@ -75,7 +75,7 @@ func (d *Desk) Create(ctx context.Context, namespace string, request Request, sp
 		if spec.ClientReference == "" {
 			continue
 		}
-		standing, err := d.get(ctx, namespace, order.Name)
+		standing, err := d.Get(ctx, namespace, order.Name)
 		switch {
 		case err != nil:
 			return nil, err
@@ -100,7 +100,7 @@ func (d *Desk) Holder(ctx context.Context, namespace, reference string) (*v1alph
 		return first, nil
 	}
 	for probe := range mostNames {
-		standing, err := d.get(ctx, namespace, ids.OrderName(ids.FromReference(reference, probe)))
+		standing, err := d.Get(ctx, namespace, ids.OrderName(ids.FromReference(reference, probe)))
 		if err != nil || standing == nil || standing.Spec.ClientReference == reference {
 			return standing, err
 		}
@@ -128,11 +128,11 @@ func (d *Desk) Find(ctx context.Context, namespace string, id int64) (*v1alpha1.
 	if id < 1 || id > ids.MaxNamed {
 		return nil, nil
 	}
-	return d.get(ctx, namespace, ids.OrderName(id))
+	return d.Get(ctx, namespace, ids.OrderName(id))
 }
 
-// get asks the API server; nil where there is no such order.
-func (d *Desk) get(ctx context.Context, namespace, name string) (*v1alpha1.EsimOrder, error) {
+// Get is a client's order by its name, as the API server has it; nil where there is none.
+func (d *Desk) Get(ctx context.Context, namespace, name string) (*v1alpha1.EsimOrder, error) {
 	var order v1alpha1.EsimOrder
 	err := d.API.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &order)
 	if apierrors.IsNotFound(err) {
