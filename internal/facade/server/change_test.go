@@ -2,17 +2,20 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr/funcr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/facade/server"
 	"github.com/telcodev/esim-operator/internal/ids"
 )
 
@@ -98,5 +101,25 @@ func TestAChangeIsOfTheOrderWithTheID(t *testing.T) {
 				t.Errorf("answered %d %s, want %d", answer.Code, answer.Body, tc.status)
 			}
 		})
+	}
+}
+
+// That the facade is not bound in a client's namespace is for who runs it to mend.
+func TestWhatTheAPIServerForbidsTheFacadeIsLogged(t *testing.T) {
+	var log strings.Builder
+	s := newShop(t, func(s *server.Server) {
+		s.Log = funcr.New(func(_, line string) { log.WriteString(line) }, funcr.Options{})
+	})
+	s.server.Desk.API = interceptor.NewClient(s.api, interceptor.Funcs{
+		Create: func(_ context.Context, _ client.WithWatch, o client.Object, _ ...client.CreateOption) error {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "esimorders"}, o.GetName(), errors.New("esim-facade cannot create it"))
+		},
+	})
+	answer := ask(s.checked(t), http.MethodPost, "/api/v1/esim/orders", `{"product_id":712,"amount":4.50}`)
+	if answer.Code != http.StatusForbidden || strings.Contains(answer.Body.String(), "esim-facade") {
+		t.Errorf("answered %d %s", answer.Code, answer.Body)
+	}
+	if !strings.Contains(log.String(), "esim-facade cannot create it") {
+		t.Errorf("the log does not tell why: %s", log.String())
 	}
 }
