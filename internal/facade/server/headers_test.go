@@ -52,3 +52,29 @@ func TestPreferencesMayComeInSeveralHeaders(t *testing.T) {
 		t.Errorf("answered %d %s", answer.Code, answer.Body)
 	}
 }
+
+// RFC 8259 section 11: JSON has no charset, and what says one has no effect. That the body is
+// UTF-8 is seen of itself.
+func TestABodyIsJSONWhateverItsCharset(t *testing.T) {
+	handler := newShop(t).checked(t)
+	for media, status := range map[string]int{
+		"application/json":                   http.StatusOK,
+		"Application/JSON":                   http.StatusOK,
+		"application/json;charset=utf-8":     http.StatusOK,
+		`application/json; charset="Utf-8"`:  http.StatusOK,
+		"application/json; charset=utf8":     http.StatusOK,
+		"application/json; profile=orders":   http.StatusOK,
+		"application/json; charset":          http.StatusUnsupportedMediaType,
+		"application/x-www-form-urlencoded":  http.StatusUnsupportedMediaType,
+		"application/merge-patch+json":       http.StatusUnsupportedMediaType,
+		"text/json":                          http.StatusUnsupportedMediaType,
+		"application/json, application/json": http.StatusUnsupportedMediaType,
+		"":                                   http.StatusUnsupportedMediaType,
+	} {
+		answer := send(handler, http.MethodPost, "/api/v1/esim/orders", `{"product_id":712,"amount":4.50}`,
+			http.Header{"Content-Type": {media}, "Prefer": {"wait=0"}})
+		if answer.Code != status {
+			t.Errorf("%q is answered %d %s, want %d", media, answer.Code, answer.Body, status)
+		}
+	}
+}
