@@ -77,11 +77,14 @@ func (r *OrderReconciler) choose(ctx context.Context, p *pass) (*decision, error
 		if err != nil {
 			return nil, err
 		}
-		plan, failure := choosePlan(p.order, product)
+		// First: the plans and prices of what is not sold to a client are not its business.
+		failure, err := notSold(ctx, reader, p.order, product)
+		if err != nil {
+			return nil, err
+		}
+		var plan *v1alpha1.OrderPlan
 		if failure == nil {
-			if failure, err = notSold(ctx, reader, p.order, product); err != nil {
-				return nil, err
-			}
+			plan, failure = choosePlan(p.order, product)
 		}
 		if failure == nil {
 			p.order.Status.Plan, p.source = plan, plan.Sources[0]
@@ -110,8 +113,11 @@ func getProduct(ctx context.Context, reader client.Reader, name string) (*v1alph
 	return &product, nil
 }
 
-// notSold is why a client may not buy a product that there is; nil where it may.
+// notSold is why a client may not buy a product; nil where it may, or where there is none.
 func notSold(ctx context.Context, reader client.Reader, order *v1alpha1.EsimOrder, product *v1alpha1.EsimProduct) (*v1alpha1.OrderFailure, error) {
+	if product == nil {
+		return nil, nil
+	}
 	var terms v1alpha1.EsimClient
 	err := reader.Get(ctx, types.NamespacedName{Namespace: order.Namespace, Name: v1alpha1.ClientName}, &terms)
 	if apierrors.IsNotFound(err) || err == nil && terms.Spec.ProductSelector == nil {

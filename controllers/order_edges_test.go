@@ -43,6 +43,21 @@ var _ = Describe("An order that is clearly wrong", func() {
 		Expect(shop.SMDP.Ledger()).To(BeEmpty(), "nothing is bought for an order that is not accepted")
 	})
 
+	It("learns nothing of a product that is not sold in its namespace, neither its plans nor their prices", func(ctx SpecContext) {
+		shop := openShop(ctx, testshop.Options{})
+		Expect(k8s.Create(ctx, &v1alpha1.EsimClient{
+			ObjectMeta: metav1.ObjectMeta{Namespace: shop.Name, Name: v1alpha1.ClientName},
+			Spec:       v1alpha1.EsimClientSpec{ProductSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"sold-to": "others"}}},
+		})).To(Succeed())
+		place(ctx, shop, "right-price", func(o *v1alpha1.EsimOrder) { o.Spec.Variant, o.Spec.Amount = "", testshop.Amount })
+		place(ctx, shop, "wrong-price", func(o *v1alpha1.EsimOrder) { o.Spec.Variant, o.Spec.Amount = "", "4.51" })
+		place(ctx, shop, "wrong-plan", func(o *v1alpha1.EsimOrder) { o.Spec.Variant = "999gb" })
+		for _, name := range []string{"right-price", "wrong-price", "wrong-plan"} {
+			becomes(ctx, shop, name, "FAILED PLAN_UNAVAILABLE")
+			Expect(look(ctx, shop, name).Status.Failure.Reason).To(Equal("EsimProduct " + shop.Name + " is not sold in this namespace"))
+		}
+	})
+
 	It("fails with ORDER_EXPIRED where acceptBefore has passed, and buys nothing", func(ctx SpecContext) {
 		shop := openShop(ctx, testshop.Options{})
 		past := metav1.NewTime(time.Now().Add(-time.Minute))

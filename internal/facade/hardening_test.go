@@ -2,7 +2,9 @@ package facade_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -85,23 +87,49 @@ var _ = Describe("A request that is not as documented", Ordered, func() {
 		Expect(answer.header.Get("Allow")).To(Equal("GET, HEAD, POST"))
 		Expect(client.do(ctx, "BREW", "/healthz", nil).status).To(Equal(http.StatusMethodNotAllowed))
 		Expect(client.get("/healthz", "X-Request-Id", "mine").header.Get("X-Request-Id")).To(Equal("mine"))
-		Expect(client.get("/api/v1/esim/products", "X-Request-Id", strings.Repeat("x", 129)).status).To(Equal(http.StatusBadRequest))
+		Expect(client.get("/api/v1/esim/products", "X-Request-Id", strings.Repeat("x", 129)).header.Get("X-Request-Id")).To(HaveLen(27))
 	})
 
+	DescribeTable("is answered as what it is where no client library would send it",
+		func(ctx SpecContext, head string, status int) {
+			head = strings.ReplaceAll(head, "TOKEN", client.token)
+			answer := raw(ctx, client.base, strings.ReplaceAll(head, "\n", "\r\n")+"\r\nHost: x\r\nConnection: close\r\n\r\n")
+			Expect(answer.StatusCode).To(Equal(status))
+			Expect(answer.Header.Get("X-Request-Id")).NotTo(BeEmpty())
+			Expect(answer.Header.Get("Content-Type")).To(Equal("application/json"))
+		},
+		Entry("about the whole server", "OPTIONS * HTTP/1.1", http.StatusNotFound),
+		Entry("to a proxy", "CONNECT elsewhere:80 HTTP/1.1", http.StatusNotFound),
+		Entry("with a method in small letters", "get /api/v1/wallets HTTP/1.1", http.StatusMethodNotAllowed),
+		Entry("that wants its headers back", "TRACE /api/v1/wallets HTTP/1.1\nAuthorization: Bearer TOKEN", http.StatusMethodNotAllowed),
+		Entry("with its host in the target", "GET http://elsewhere/api/v1/wallets HTTP/1.1\nAuthorization: Bearer TOKEN", http.StatusOK),
+		Entry("with two tokens", "GET /api/v1/wallets HTTP/1.1\nAuthorization: Bearer TOKEN\nAuthorization: Bearer TOKEN", http.StatusUnauthorized),
+		Entry("with a zero byte in an id", "GET /api/v1/esim/orders/%00 HTTP/1.1\nAuthorization: Bearer TOKEN", http.StatusBadRequest),
+		Entry("with length and chunks", "POST /auth/login HTTP/1.1\nContent-Type: application/json\nContent-Length: 3\nTransfer-Encoding: chunked", http.StatusBadRequest),
+		Entry("that announces too much", "POST /auth/login HTTP/1.1\nContent-Type: application/json\nExpect: 100-continue\nContent-Length: 65537", http.StatusRequestEntityTooLarge),
+		Entry("of HTTP/2 without TLS", "PRI * HTTP/2.0", http.StatusNotFound),
+	)
+
 	It("cannot hold a connection for long by sending it slowly", func(ctx SpecContext) {
-		address := strings.TrimPrefix(client.base, "http://")
-		connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(func() { _ = connection.Close() })
-		_, err = fmt.Fprintf(connection, "POST /api/v1/esim/charges HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\nAuthorization: Bearer %s\r\n\r\n{", client.token)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(connection.SetReadDeadline(time.Now().Add(20 * time.Second))).To(Succeed())
-		answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(answer.Body.Close()).To(Succeed())
+		answer := raw(ctx, client.base, "POST /api/v1/esim/charges HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\nAuthorization: Bearer "+client.token+"\r\n\r\n{")
 		Expect(answer.StatusCode).To(Equal(http.StatusBadRequest))
 	})
 })
+
+// raw sends bytes on a connection of their own, and reads the answer's head.
+func raw(ctx context.Context, base, request string) *http.Response {
+	GinkgoHelper()
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(base, "http://"))
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { _ = connection.Close() })
+	_, err = io.WriteString(connection, request)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(connection.SetReadDeadline(time.Now().Add(20 * time.Second))).To(Succeed())
+	answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(answer.Body.Close()).To(Succeed())
+	return answer
+}
 
 var _ = Describe("The service's own pages", func() {
 	It("need no token, and load nothing from elsewhere", func() {

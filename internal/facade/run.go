@@ -138,8 +138,10 @@ func (f *Facade) shutDown(httpServer *http.Server) error {
 
 func (f *Facade) httpServer(handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: headerTimeout,
+		Handler: handler,
+		// Else net/http answers OPTIONS * by itself, without an X-Request-Id and unlogged.
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            headerTimeout,
 		// No ReadTimeout: it would end requests that wait. Bodies have a deadline of their own.
 		WriteTimeout:   server.MaxWait + sendTimeout,
 		IdleTimeout:    idleTimeout,

@@ -707,7 +707,7 @@ type Order struct {
 	WalletID *int64 `json:"wallet_id,omitempty"`
 }
 
-// OrderRequest What to buy. One order is one eSIM.
+// OrderRequest What to buy. One order is one eSIM: a `quantity` may be sent, and is taken as 1 whatever it says.
 type OrderRequest struct {
 	// Amount The plan's `amount`, which selects it. 4.5 and 4.50 are the same. Where several have it, the first that can be sold is bought, unless `variant_id` says which.
 	//
@@ -730,11 +730,6 @@ type OrderRequest struct {
 	//
 	// Example: 712
 	ProductID int64 `json:"product_id"`
-
-	// Quantity Is taken as 1 whatever it says. Leave it out.
-	//
-	// Example: 1
-	Quantity *int64 `json:"quantity,omitempty"`
 
 	// VariantID Which plan, where several have this amount. It must have this amount.
 	//
@@ -1067,7 +1062,7 @@ type ValidationFailure = Error
 
 // QuoteChargesParams defines parameters for QuoteCharges.
 type QuoteChargesParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
@@ -1103,7 +1098,7 @@ type ListOrdersParams struct {
 	// ActivationStatus Only orders with an eSIM in this state.
 	ActivationStatus *ActivationStatus `form:"activation_status,omitempty" json:"activation_status,omitempty"`
 
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
@@ -1113,9 +1108,10 @@ type CreateOrderParams struct {
 	Prefer *Prefer `json:"Prefer,omitempty"`
 
 	// IdempotencyKey The order's own `client_reference`, bare or in double quotes. A repeat with the same body is then answered with the first order, one with another body is 400.
+	// It needs a `client_reference` in the body: without one it is 400.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
@@ -1124,7 +1120,7 @@ type GetOrderParams struct {
 	// Prefer `wait=N` waits for N seconds, 0 to 60, where the answer is not final yet (RFC 7240). Other preferences are ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
 
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
@@ -1133,25 +1129,25 @@ type CancelOrderParams struct {
 	// Prefer `wait=N` waits for N seconds, 0 to 60, where the answer is not final yet (RFC 7240). Other preferences are ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
 
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // SetNotificationEmailParams defines parameters for SetNotificationEmail.
 type SetNotificationEmailParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetOrderQRPNGParams defines parameters for GetOrderQRPNG.
 type GetOrderQRPNGParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetOrderQRSVGParams defines parameters for GetOrderQRSVG.
 type GetOrderQRSVGParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
@@ -1175,25 +1171,25 @@ type ListProductsParams struct {
 	// Limit Another name for `per_page`, which counts where both are given.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetProductParams defines parameters for GetProduct.
 type GetProductParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // ListVariantsParams defines parameters for ListVariants.
 type ListVariantsParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetVariantParams defines parameters for GetVariant.
 type GetVariantParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
@@ -1211,55 +1207,55 @@ type ListTransactionsParams struct {
 	// WalletID Only transactions of this wallet.
 	WalletID *ID `form:"wallet_id,omitempty" json:"wallet_id,omitempty"`
 
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // ListWalletsParams defines parameters for ListWallets.
 type ListWalletsParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // LoginParams defines parameters for Login.
 type LoginParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // LogoutParams defines parameters for Logout.
 type LogoutParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // RefreshParams defines parameters for Refresh.
 type RefreshParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetDocsParams defines parameters for GetDocs.
 type GetDocsParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetHealthParams defines parameters for GetHealth.
 type GetHealthParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetOpenAPIParams defines parameters for GetOpenAPI.
 type GetOpenAPIParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 
 // GetReadinessParams defines parameters for GetReadiness.
 type GetReadinessParams struct {
-	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII.
+	// XRequestID Your own name for this request, which its answer and the service's log repeat. Printable ASCII, 1 to 128 characters; in place of any other one is made.
 	XRequestID *RequestID `json:"X-Request-Id,omitempty"`
 }
 

@@ -54,10 +54,8 @@ type Desk struct {
 // another replica. The error is a *DuplicateError where the client has an order with the
 // reference, ErrNoName, or the API server's, wrapped: after one that leaves open whether the
 // order was made, a repeat with the same reference finds it.
-func (d *Desk) Create(ctx context.Context, namespace string, spec v1alpha1.EsimOrderSpec) (*v1alpha1.EsimOrder, error) {
-	// Orders that were made with kubectl have other names; and a name that was taken at the
-	// first order's time may be free now.
-	if first, ok := d.Index.ByReference(namespace, spec.ClientReference); ok && !isDuplicate(first) {
+func (d *Desk) Create(ctx context.Context, namespace string, request Request, spec v1alpha1.EsimOrderSpec) (*v1alpha1.EsimOrder, error) {
+	if first := d.known(namespace, spec.ClientReference); first != nil {
 		return nil, &DuplicateError{First: first}
 	}
 	probe := 0
@@ -66,7 +64,7 @@ func (d *Desk) Create(ctx context.Context, namespace string, spec v1alpha1.EsimO
 		if err != nil {
 			return nil, err
 		}
-		order := newOrder(namespace, ids.OrderName(id), spec)
+		order := newOrder(namespace, ids.OrderName(id), request, spec)
 		err = d.API.Create(ctx, order)
 		if err == nil {
 			return order, nil
@@ -77,7 +75,7 @@ func (d *Desk) Create(ctx context.Context, namespace string, spec v1alpha1.EsimO
 		if spec.ClientReference == "" {
 			continue
 		}
-		standing, err := d.get(ctx, namespace, order.Name)
+		standing, err := d.Get(ctx, namespace, order.Name)
 		switch {
 		case err != nil:
 			return nil, err
@@ -92,6 +90,34 @@ func (d *Desk) Create(ctx context.Context, namespace string, spec v1alpha1.EsimO
 	return nil, fmt.Errorf("creating an EsimOrder: %w", ErrNoName)
 }
 
+// Holder is the client's order that has a reference; nil where there is none. One that was made
+// over REST is found at once, at every replica.
+func (d *Desk) Holder(ctx context.Context, namespace, reference string) (*v1alpha1.EsimOrder, error) {
+	if reference == "" {
+		return nil, nil
+	}
+	if first := d.known(namespace, reference); first != nil {
+		return first, nil
+	}
+	for probe := range mostNames {
+		standing, err := d.Get(ctx, namespace, ids.OrderName(ids.FromReference(reference, probe)))
+		if err != nil || standing == nil || standing.Spec.ClientReference == reference {
+			return standing, err
+		}
+	}
+	return nil, nil
+}
+
+// known is the order that has a reference, if the index has it; nil where not. Orders that were
+// made with kubectl have other names; and a name that was taken at the first order's time may
+// be free now.
+func (d *Desk) known(namespace, reference string) *v1alpha1.EsimOrder {
+	if first, ok := d.Index.ByReference(namespace, reference); ok && !isDuplicate(first) {
+		return first
+	}
+	return nil
+}
+
 // Find is a client's order by its id; nil where there is none. The index knows all but those
 // that were made a moment ago; of these, the ones that were made over REST are named after
 // their id and asked for by that.
@@ -102,11 +128,11 @@ func (d *Desk) Find(ctx context.Context, namespace string, id int64) (*v1alpha1.
 	if id < 1 || id > ids.MaxNamed {
 		return nil, nil
 	}
-	return d.get(ctx, namespace, ids.OrderName(id))
+	return d.Get(ctx, namespace, ids.OrderName(id))
 }
 
-// get asks the API server; nil where there is no such order.
-func (d *Desk) get(ctx context.Context, namespace, name string) (*v1alpha1.EsimOrder, error) {
+// Get is a client's order by its name, as the API server has it; nil where there is none.
+func (d *Desk) Get(ctx context.Context, namespace, name string) (*v1alpha1.EsimOrder, error) {
 	var order v1alpha1.EsimOrder
 	err := d.API.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &order)
 	if apierrors.IsNotFound(err) {
@@ -132,11 +158,11 @@ func (d *Desk) number(reference string, probe int) (int64, error) {
 
 // newOrder is the order as it is sent. The finalizer is there from the start, which spares the
 // controller a write on clusters where no policy adds it.
-func newOrder(namespace, name string, spec v1alpha1.EsimOrderSpec) *v1alpha1.EsimOrder {
+func newOrder(namespace, name string, request Request, spec v1alpha1.EsimOrderSpec) *v1alpha1.EsimOrder {
 	return &v1alpha1.EsimOrder{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespace, Name: name, Finalizers: []string{v1alpha1.SettlementFinalizer},
-			Annotations: map[string]string{RequestAnnotation: fingerprint(&spec)},
+			Annotations: map[string]string{RequestAnnotation: request.fingerprint()},
 		},
 		Spec: *spec.DeepCopy(),
 	}

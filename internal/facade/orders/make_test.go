@@ -52,7 +52,7 @@ func stand(t *testing.T, api client.Client, name, reference string) *v1alpha1.Es
 
 func mustCreate(t *testing.T, desk *orders.Desk, reference string) *v1alpha1.EsimOrder {
 	t.Helper()
-	order, err := desk.Create(t.Context(), "acme", trip(reference))
+	order, err := desk.Create(t.Context(), "acme", orders.Request{}, trip(reference))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func mustCreate(t *testing.T, desk *orders.Desk, reference string) *v1alpha1.Esi
 // refuses tells whether the desk refuses a reference, naming the first order.
 func refuses(t *testing.T, desk *orders.Desk, reference string, first *v1alpha1.EsimOrder) {
 	t.Helper()
-	_, err := desk.Create(t.Context(), "acme", trip(reference))
+	_, err := desk.Create(t.Context(), "acme", orders.Request{}, trip(reference))
 	var duplicate *orders.DuplicateError
 	if !errors.As(err, &duplicate) {
 		t.Fatalf("a second order with reference %s: %v", reference, err)
@@ -91,7 +91,7 @@ func TestAHundredAtOnceOverTwoReplicasMakeOneOrder(t *testing.T) {
 	for i := range 100 {
 		group.Go(func() {
 			<-begin
-			order, err := replicas[i%2].Create(t.Context(), "acme", trip("TRIP"))
+			order, err := replicas[i%2].Create(t.Context(), "acme", orders.Request{}, trip("TRIP"))
 			var duplicate *orders.DuplicateError
 			switch {
 			case err == nil:
@@ -170,7 +170,7 @@ func TestOrdersWithoutAReferenceAreAllMade(t *testing.T) {
 			t.Errorf("named %s, want %s", order.Name, want)
 		}
 	}
-	if _, err := desk.Create(t.Context(), "acme", trip("")); err == nil {
+	if _, err := desk.Create(t.Context(), "acme", orders.Request{}, trip("")); err == nil {
 		t.Error("an order was made without a random number")
 	}
 }
@@ -180,7 +180,7 @@ func TestNoNameIsNoOrder(t *testing.T) {
 	stand(t, api, "o-1", "")
 	desk := newDesk(api)
 	desk.Random = strings.NewReader(strings.Repeat("\x00", 4*64))
-	if _, err := desk.Create(t.Context(), "acme", trip("")); !errors.Is(err, orders.ErrNoName) {
+	if _, err := desk.Create(t.Context(), "acme", orders.Request{}, trip("")); !errors.Is(err, orders.ErrNoName) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -212,7 +212,7 @@ func TestWhatTheAPIServerSaysIsHandedOn(t *testing.T) {
 		refusing := interceptor.NewClient(newAPI(t), interceptor.Funcs{
 			Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return answer },
 		})
-		if _, err := newDesk(refusing).Create(t.Context(), "acme", trip("TRIP")); !errors.Is(err, answer) {
+		if _, err := newDesk(refusing).Create(t.Context(), "acme", orders.Request{}, trip("TRIP")); !errors.Is(err, answer) {
 			t.Errorf("got %v, want %v", err, answer)
 		}
 	}
@@ -224,7 +224,7 @@ func TestWhatTheAPIServerSaysIsHandedOn(t *testing.T) {
 			return away
 		},
 	})
-	if _, err := newDesk(blind).Create(t.Context(), "acme", trip("TRIP")); !errors.Is(err, away) {
+	if _, err := newDesk(blind).Create(t.Context(), "acme", orders.Request{}, trip("TRIP")); !errors.Is(err, away) {
 		t.Errorf("got %v, want %v", err, away)
 	}
 	if _, err := newDesk(blind).Find(t.Context(), "acme", 1); !errors.Is(err, away) {

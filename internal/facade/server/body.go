@@ -61,12 +61,8 @@ func declaresJSON(header http.Header) bool {
 	if len(types) != 1 {
 		return false
 	}
-	media, parameters, err := mime.ParseMediaType(types[0])
-	if err != nil || media != jsonType {
-		return false
-	}
-	charset, given := parameters["charset"]
-	return !given || charset == "utf-8" || charset == "UTF-8"
+	media, _, err := mime.ParseMediaType(types[0])
+	return err == nil && media == jsonType
 }
 
 // parseObject reads a body as one JSON object and returns its fields. It is stricter than

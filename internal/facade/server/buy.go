@@ -25,24 +25,8 @@ func (s *Server) CreateOrder(ctx context.Context, r wire.CreateOrderRequestObjec
 	if err != nil {
 		return nil, err
 	}
-	spec, err := s.specOf(ctx, shop, r.Body)
+	order, err := s.place(ctx, shop, r.Body, orZero(r.Params.IdempotencyKey))
 	if err != nil {
-		return nil, err
-	}
-	// Whoever hangs up now has ordered all the same.
-	order, err := s.Desk.Create(context.WithoutCancel(ctx), shop.namespace, spec)
-	var duplicate *orders.DuplicateError
-	switch {
-	case errors.As(err, &duplicate):
-		if order, err = repeated(duplicate.First, &spec, orZero(r.Params.IdempotencyKey)); err != nil {
-			return nil, err
-		}
-	case apierrors.IsInvalid(err):
-		// What the document allows and the kind's schema does not.
-		p := malformed("the order is not acceptable: check amount, client_reference and notification_email")
-		p.cause = err
-		return nil, p
-	case err != nil:
 		return nil, err
 	}
 	longest := preferredWait(r.Params.Prefer, MaxWait) - s.Clock.Since(began)
@@ -54,11 +38,50 @@ func (s *Server) CreateOrder(ctx context.Context, r wire.CreateOrderRequestObjec
 	return wire.CreateOrder200JSONResponse{Body: object, Headers: wire.CreateOrder200ResponseHeaders{CacheControl: noStore}}, nil
 }
 
+// place makes the order that a request asks for, or finds the one that the request before it
+// has made.
+func (s *Server) place(ctx context.Context, shop *shop, body *wire.OrderRequest, key string) (*v1alpha1.EsimOrder, error) {
+	asked, err := requestOfOrder(body)
+	if err != nil {
+		return nil, err
+	}
+	if key != "" && asked.ClientReference == "" {
+		// To ignore it would buy once more with each repeat.
+		return nil, malformed("client_reference is required with Idempotency-Key, which must be the same")
+	}
+	spec, err := s.specOf(ctx, shop, body, asked.Amount)
+	if err != nil {
+		// A repeat is one also when what it asks for is not to be had any more: were it told so,
+		// its sender would take the first order for not made.
+		first, unknown := s.Desk.Holder(ctx, shop.namespace, asked.ClientReference)
+		switch {
+		case unknown != nil:
+			return nil, unknown
+		case first != nil:
+			return repeated(first, &asked, nil, key)
+		}
+		return nil, err
+	}
+	// Whoever hangs up now has ordered all the same.
+	order, err := s.Desk.Create(context.WithoutCancel(ctx), shop.namespace, asked, spec)
+	var duplicate *orders.DuplicateError
+	switch {
+	case errors.As(err, &duplicate):
+		return repeated(duplicate.First, &asked, &spec, key)
+	case apierrors.IsInvalid(err):
+		// What the document allows and the kind's schema does not.
+		p := malformed("the order is not acceptable: check amount, client_reference and notification_email")
+		p.cause = err
+		return nil, p
+	}
+	return order, err
+}
+
 // repeated is what a request gets whose reference an order has already: that order, where it
 // is the same request and says so, else 400.
-func repeated(first *v1alpha1.EsimOrder, spec *v1alpha1.EsimOrderSpec, key string) (*v1alpha1.EsimOrder, error) {
+func repeated(first *v1alpha1.EsimOrder, asked *orders.Request, spec *v1alpha1.EsimOrderSpec, key string) (*v1alpha1.EsimOrder, error) {
 	p := unfit("Duplicate client_reference")
-	switch orders.JudgeRepeat(first, spec, key) {
+	switch orders.JudgeRepeat(first, asked, spec, key) {
 	case orders.SameRequest:
 		return first, nil
 	case orders.OtherRequest:
@@ -70,21 +93,30 @@ func repeated(first *v1alpha1.EsimOrder, spec *v1alpha1.EsimOrderSpec, key strin
 	return nil, p
 }
 
+// requestOfOrder is a body as repeats of it are told by.
+func requestOfOrder(body *wire.OrderRequest) (orders.Request, error) {
+	amount, err := money.Parse(body.Amount.String())
+	if err != nil {
+		return orders.Request{}, malformed("amount must be a number such as 4.50")
+	}
+	return orders.Request{
+		ProductID: body.ProductID, VariantID: orZero(body.VariantID), WalletID: orZero(body.WalletID), Amount: amount,
+		ClientReference: orZero(body.ClientReference), NotificationEmail: orZero(body.NotificationEmail),
+	}, nil
+}
+
 // specOf is the order that a request asks for.
-func (s *Server) specOf(ctx context.Context, shop *shop, body *wire.OrderRequest) (v1alpha1.EsimOrderSpec, error) {
+func (s *Server) specOf(ctx context.Context, shop *shop, body *wire.OrderRequest, amount money.Amount) (v1alpha1.EsimOrderSpec, error) {
 	product, ok := shop.Product(body.ProductID)
 	if !ok {
 		return v1alpha1.EsimOrderSpec{}, unfit("Invalid product ID")
-	}
-	amount, err := money.Parse(body.Amount.String())
-	if err != nil {
-		return v1alpha1.EsimOrderSpec{}, malformed("amount must be a number such as 4.50")
 	}
 	spec := v1alpha1.EsimOrderSpec{
 		ProductRef:        v1alpha1.ProductReference{Name: product.Object.Name},
 		ClientReference:   orZero(body.ClientReference),
 		NotificationEmail: orZero(body.NotificationEmail),
 	}
+	var err error
 	if body.VariantID != nil {
 		variant, err := chosen(shop, product, *body.VariantID, amount)
 		if err != nil {
@@ -94,10 +126,8 @@ func (s *Server) specOf(ctx context.Context, shop *shop, body *wire.OrderRequest
 	} else if spec.Amount, err = asked(product, amount); err != nil {
 		return v1alpha1.EsimOrderSpec{}, err
 	}
-	if spec.WalletRef, err = s.walletRef(ctx, shop.namespace, body.WalletID); err != nil {
-		return v1alpha1.EsimOrderSpec{}, err
-	}
-	return spec, nil
+	spec.WalletRef, err = s.walletRef(ctx, shop.namespace, body.WalletID)
+	return spec, err
 }
 
 // orderable are the amounts that an order can hold, as v1alpha1.Decimal's schema has them.

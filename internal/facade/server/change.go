@@ -11,6 +11,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/facade/wire"
+	"github.com/telcodev/esim-operator/internal/ids"
 )
 
 // SetNotificationEmail sets where an order's receipt goes.
@@ -28,7 +29,8 @@ func (s *Server) SetNotificationEmail(ctx context.Context, r wire.SetNotificatio
 	if err != nil {
 		return nil, err
 	}
-	return wire.SetNotificationEmail200JSONResponse(s.object(order)), nil
+	object, err := s.object(ctx, order)
+	return wire.SetNotificationEmail200JSONResponse(object), err
 }
 
 // CancelOrder asks for an order to be undone, and waits for what becomes of that.
@@ -43,9 +45,12 @@ func (s *Server) CancelOrder(ctx context.Context, r wire.CancelOrderRequestObjec
 		}
 	}
 	order = s.await(ctx, order, preferredWait(r.Params.Prefer, MaxWait), decided)
+	object, err := s.object(ctx, order)
 	switch {
+	case err != nil:
+		return nil, err
 	case order.Status.Phase == v1alpha1.PhaseCancelled:
-		return wire.CancelOrder200JSONResponse(s.object(order)), nil
+		return wire.CancelOrder200JSONResponse(object), nil
 	case installed(order):
 		return nil, conflict("The eSIM is installed and cannot be cancelled any more")
 	case order.Status.Phase == v1alpha1.PhaseFailed:
@@ -53,7 +58,7 @@ func (s *Server) CancelOrder(ctx context.Context, r wire.CancelOrderRequestObjec
 	case cancelRefused(order):
 		return nil, conflict("The order cannot be cancelled any more")
 	default:
-		return wire.CancelOrder202JSONResponse(s.object(order)), nil
+		return wire.CancelOrder202JSONResponse(object), nil
 	}
 }
 
@@ -63,8 +68,32 @@ func decided(order *v1alpha1.EsimOrder) bool {
 		installed(order) || cancelRefused(order)
 }
 
-// change sets fields of an order's spec: of this order, not of one that has taken its name.
+// change sets fields of an order's spec. Where that loses to somebody else's write, or the
+// order's name is another order's by now, it looks again, and tries once more.
 func (s *Server) change(ctx context.Context, order *v1alpha1.EsimOrder, fields map[string]any) (*v1alpha1.EsimOrder, error) {
+	// Whoever hangs up now has asked for it all the same.
+	ctx = context.WithoutCancel(ctx)
+	changed, err := s.patch(ctx, order, fields)
+	if !apierrors.IsConflict(err) {
+		return changed, err
+	}
+	standing, err := s.Desk.Get(ctx, order.Namespace, order.Name)
+	switch {
+	case err != nil:
+		return nil, err
+	case standing == nil || ids.Order(standing.Name, standing.UID) != ids.Order(order.Name, order.UID):
+		// A name that kubectl gave has another id with each order.
+		return nil, notFound()
+	}
+	changed, err = s.patch(ctx, standing, fields)
+	if apierrors.IsConflict(err) {
+		return nil, unavailable(awayRetry, err)
+	}
+	return changed, err
+}
+
+// patch sets fields of the spec of this order, not of one that has taken its name.
+func (s *Server) patch(ctx context.Context, order *v1alpha1.EsimOrder, fields map[string]any) (*v1alpha1.EsimOrder, error) {
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": order.UID},
 		"spec":     fields,
@@ -74,14 +103,7 @@ func (s *Server) change(ctx context.Context, order *v1alpha1.EsimOrder, fields m
 	}
 	changed := &v1alpha1.EsimOrder{}
 	changed.Namespace, changed.Name = order.Namespace, order.Name
-	// Whoever hangs up now has asked for it all the same.
-	err = s.Writer.Patch(context.WithoutCancel(ctx), changed, client.RawPatch(types.MergePatchType, patch))
-	switch {
-	case apierrors.IsConflict(err):
-		p := notFound()
-		p.cause = err
-		return nil, p
-	case err != nil:
+	if err := s.Writer.Patch(ctx, changed, client.RawPatch(types.MergePatchType, patch)); err != nil {
 		return nil, fmt.Errorf("changing EsimOrder %s: %w", order.Name, err)
 	}
 	return changed, nil

@@ -61,7 +61,7 @@ func (s *Server) objectOfMade(ctx context.Context, order *v1alpha1.EsimOrder, la
 		}
 		pause.Stop()
 		s.logger(ctx).Error(err, "The code of a delivered order could not be read; it is answered as PENDING", "order", order.Name)
-		return s.object(stillPending(order)), nil
+		return s.object(ctx, stillPending(order))
 	}
 }
 

@@ -31,6 +31,11 @@ func (s *shop) agree(t *testing.T, terms v1alpha1.EsimClientSpec) {
 	}
 }
 
+// nothing selects no product.
+func nothing() *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{"sold-to": "nobody"}}
+}
+
 // europe sells a plan at 241.25 EUR.
 func (s *shop) europe() {
 	s.server.Catalogue.OnAdd(&v1alpha1.EsimProduct{

@@ -24,6 +24,8 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		begun := s.Clock.Now()
 		of := &request{id: requestID(r.Header)}
 		w.Header().Set(requestIDHeader, of.id)
+		// For an id that cannot be repeated no request is refused: from here on it has this one.
+		r.Header.Set(requestIDHeader, of.id)
 		answer := &answer{ResponseWriter: w}
 		// Also of a request whose answer is cut off, which panics to the very end.
 		defer func() {

@@ -30,7 +30,11 @@ func (s *Server) ListOrders(ctx context.Context, r wire.ListOrdersRequestObject)
 	}
 	list := make([]wire.Order, 0, len(page.Orders))
 	for _, order := range page.Orders {
-		list = append(list, s.object(order))
+		object, err := s.object(ctx, order)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, object)
 	}
 	return wire.ListOrders200JSONResponse{
 		Body: list, Headers: wire.ListOrders200ResponseHeaders(pageHeaders(number, size, len(list), page.Total)),
@@ -126,15 +130,34 @@ func preferredWait(prefer *string, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// object is an order as REST clients see it, without its activation code.
-func (s *Server) object(order *v1alpha1.EsimOrder) wire.Order {
-	var now orders.Product
+// productOf is what the catalogue says now about an order's product. An order that was never
+// accepted may name any: with kubectl, also one that its client may not know of.
+func (s *Server) productOf(ctx context.Context, order *v1alpha1.EsimOrder) (orders.Product, error) {
 	productName, variantName := orders.PlanNames(order)
-	if product, ok := s.Catalogue.ByName(productName); ok {
-		now = orders.Product{
-			ID: product.ID, VariantID: product.VariantID(variantName), Name: product.Object.Spec.DisplayName,
-			CountryCode: product.Object.Spec.CountryCode, Currency: product.Object.Spec.Currency,
+	product, ok := s.Catalogue.ByName(productName)
+	if !ok {
+		return orders.Product{}, nil
+	}
+	if order.Status.Plan == nil {
+		terms, err := s.terms(ctx, order.Namespace)
+		if err != nil {
+			return orders.Product{}, err
 		}
+		if _, ok := s.Catalogue.Visible(terms).Product(product.ID); !ok {
+			return orders.Product{}, nil
+		}
+	}
+	return orders.Product{
+		ID: product.ID, VariantID: product.VariantID(variantName), Name: product.Object.Spec.DisplayName,
+		CountryCode: product.Object.Spec.CountryCode, Currency: product.Object.Spec.Currency,
+	}, nil
+}
+
+// object is an order as REST clients see it, without its activation code.
+func (s *Server) object(ctx context.Context, order *v1alpha1.EsimOrder) (wire.Order, error) {
+	now, err := s.productOf(ctx, order)
+	if err != nil {
+		return wire.Order{}, err
 	}
 	o := orders.Describe(order, now)
 	return wire.Order{
@@ -151,15 +174,15 @@ func (s *Server) object(order *v1alpha1.EsimOrder) wire.Order {
 		NotificationEmail: orAbsent(o.NotificationEmail), FailureCode: orAbsent(wire.FailureCode(o.FailureCode)),
 		FailureReason: orAbsent(o.FailureReason), IsUserFixable: o.IsUserFixable,
 		CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt,
-	}
+	}, nil
 }
 
 // objectWithCode is an order with its activation code, where there is one and the caller may
 // see it.
 func (s *Server) objectWithCode(ctx context.Context, order *v1alpha1.EsimOrder) (wire.Order, error) {
-	object := s.object(order)
-	if order.Status.Phase != v1alpha1.PhaseDelivered {
-		return object, nil
+	object, err := s.object(ctx, order)
+	if err != nil || order.Status.Phase != v1alpha1.PhaseDelivered {
+		return object, err
 	}
 	allowed, err := s.maySeeCodes(ctx)
 	if err != nil || !allowed {

@@ -86,6 +86,7 @@ func (rs *routes) pass(w http.ResponseWriter, r *http.Request, o *operation, v *
 	if err != nil {
 		return err
 	}
+	joinPreferences(r.Header)
 	if err := v.checkParameters(r); err != nil {
 		return err
 	}
@@ -110,6 +111,13 @@ func (rs *routes) pass(w http.ResponseWriter, r *http.Request, o *operation, v *
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
 	return nil
+}
+
+// joinPreferences makes one header of several, which mean the same (RFC 7240 section 2).
+func joinPreferences(header http.Header) {
+	if given := header["Prefer"]; len(given) > 1 {
+		header.Set("Prefer", strings.Join(given, ", "))
+	}
 }
 
 // ServeHTTP routes a request. What is no operation is 404, or 405 where the path has other

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -91,7 +92,8 @@ type operationsOf struct {
 // fail answers a request that did not succeed, and logs what is not the client's doing.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	if p.status >= http.StatusInternalServerError {
+	// What the API server forbids the facade is no client's doing either.
+	if p.status >= http.StatusInternalServerError || apierrors.IsForbidden(p.cause) {
 		s.logger(r.Context()).Error(p, "A request could not be served", "status", p.status)
 	}
 	if err := p.write(w); err != nil {

@@ -705,7 +705,7 @@ type Order struct {
 	WalletID *int64 `json:"wallet_id,omitempty"`
 }
 
-// OrderRequest What to buy. One order is one eSIM.
+// OrderRequest What to buy. One order is one eSIM: a `quantity` may be sent, and is taken as 1 whatever it says.
 type OrderRequest struct {
 	// Amount The plan's `amount`, which selects it. 4.5 and 4.50 are the same. Where several have it, the first that can be sold is bought, unless `variant_id` says which.
 	//
@@ -728,11 +728,6 @@ type OrderRequest struct {
 	//
 	// Example: 712
 	ProductID int64 `json:"product_id"`
-
-	// Quantity Is taken as 1 whatever it says. Leave it out.
-	//
-	// Example: 1
-	Quantity *int64 `json:"quantity,omitempty"`
 
 	// VariantID Which plan, where several have this amount. It must have this amount.
 	//
@@ -1099,6 +1094,7 @@ type CreateOrderParams struct {
 	Prefer *Prefer `json:"Prefer,omitempty"`
 
 	// IdempotencyKey The order's own `client_reference`, bare or in double quotes. A repeat with the same body is then answered with the first order, one with another body is 400.
+	// It needs a `client_reference` in the body: without one it is 400.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
