@@ -59,6 +59,7 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 		PlanID:            provisioning.PlanID,
 		ConfiguredAddress: configuredAddress(operator),
 		LearnedAddress:    r.addresses.of(operator),
+		Fresh:             p.fresh,
 	}, p.journal)
 	if err != nil {
 		return r.notProvisioned(ctx, p, err)

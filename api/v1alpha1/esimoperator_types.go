@@ -174,6 +174,21 @@ type OperatorRecovery struct {
 	// +kubebuilder:default="72h"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) > duration('0s')",message="must be a duration longer than 0s in hours, minutes and seconds, such as 72h or 1h30m"
 	GiveUpAfter metav1.Duration `json:"giveUpAfter,omitzero"`
+
+	// failoverAfter is how long an order that is known to have bought nothing
+	// here waits for this operator before the next source is tried.
+	// +optional
+	// +kubebuilder:default="2m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1s')",message="must be a duration of at least 1s in hours, minutes and seconds, such as 2m"
+	FailoverAfter metav1.Duration `json:"failoverAfter,omitzero"`
+
+	// settleAfter is how long after an order was sent the operator's lists show
+	// it for sure. Until then that they do not show it proves nothing. It counts
+	// for wholesalers that cannot look an order up by our own ID.
+	// +optional
+	// +kubebuilder:default="10m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1s')",message="must be a duration of at least 1s in hours, minutes and seconds, such as 10m"
+	SettleAfter metav1.Duration `json:"settleAfter,omitzero"`
 }
 
 // EsimOperatorStatus is what probes and calls showed.
@@ -234,6 +249,28 @@ func (o *EsimOperator) GiveUpAfter() time.Duration {
 		return DefaultGiveUpAfter
 	}
 	return o.Spec.Recovery.GiveUpAfter.Duration
+}
+
+// Defaults of OperatorRecovery, where an EsimOperator was stored before it had them.
+const (
+	DefaultFailoverAfter = 2 * time.Minute
+	DefaultSettleAfter   = 10 * time.Minute
+)
+
+// FailoverAfter is how long an order that has bought nothing here waits before it goes elsewhere.
+func (o *EsimOperator) FailoverAfter() time.Duration {
+	if o.Spec.Recovery.FailoverAfter.Duration <= 0 {
+		return DefaultFailoverAfter
+	}
+	return o.Spec.Recovery.FailoverAfter.Duration
+}
+
+// SettleAfter is how long after an order was sent the operator's lists show it for sure.
+func (o *EsimOperator) SettleAfter() time.Duration {
+	if o.Spec.Recovery.SettleAfter.Duration <= 0 {
+		return DefaultSettleAfter
+	}
+	return o.Spec.Recovery.SettleAfter.Duration
 }
 
 // DefaultRefreshInterval is how often an operator is asked on request where it says nothing.

@@ -44,6 +44,9 @@ type Purchase struct {
 	// LearnedAddress is the host that the operator answered last; empty where it answered none
 	// yet. It counts where an answer was lost, and with it the address.
 	LearnedAddress string
+	// Fresh tells that nothing was ever sent under this request ID, by nobody: there is nothing
+	// to look up.
+	Fresh bool
 }
 
 // Profile is an eSIM that is ready for download, or on its way to be.

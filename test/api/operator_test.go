@@ -28,6 +28,8 @@ const (
 	saysRequester   = `must be printable ASCII without spaces: the name that the SM-DP+ gave us, such as OPERATOR-1`
 	saysVersion     = `must be major.minor.revision, such as 2.2.0`
 	saysTimeout     = `must be a duration between 1s and 2m, such as 30s or 1m30s`
+	saysFailover    = `must be a duration of at least 1s in hours, minutes and seconds, such as 2m`
+	saysSettled     = `must be a duration of at least 1s in hours, minutes and seconds, such as 10m`
 	saysRefresh     = `must be a duration between 1s and 24h, such as 10s or 5m`
 	saysPinned      = `pin the sender's certificate: set sans (a DNS name or URI in it), or fingerprints (its SHA-256)`
 	saysFingerprint = `must be a SHA-256 in hexadecimal digits, with or without colons, as openssl x509 -fingerprint -sha256 prints it`
@@ -51,6 +53,14 @@ var refusedOperators = []refusal{
 		of:     "a notification point that means what there is not",
 		change: `spec: {es2plus: {notifications: {caSecretRef: {name: telco-one-ca}, sans: [rsp.example.com], points: [{id: 6, means: Enabled}]}}}`,
 		says:   []string{`spec.es2plus.notifications.points[0].means: Unsupported value: "Enabled": supported values: "Installed", "Used", "Deleted", "Nothing"`},
+	}, {
+		of:     "a fail-over at once",
+		change: `spec: {recovery: {failoverAfter: 0s}}`,
+		says:   []string{`spec.recovery.failoverAfter: Invalid value: "0s": ` + saysFailover},
+	}, {
+		of:     "lists that show orders at once",
+		change: `spec: {recovery: {settleAfter: 0s}}`,
+		says:   []string{`spec.recovery.settleAfter: Invalid value: "0s": ` + saysSettled},
 	}, {
 		of:     "a refresh more often than every second",
 		change: `spec: {refreshInterval: 100ms}`,
