@@ -17,8 +17,7 @@ import (
 // maxPeerText bounds what is logged of an SM-DP+'s free text, in bytes.
 const maxPeerText = 200
 
-// maxPeerScan bounds what is looked at of it, in bytes: a secret that begins within
-// maxPeerText ends within this.
+// maxPeerScan bounds what is looked at of it, in bytes.
 const maxPeerScan = 16 * maxPeerText
 
 // codePart is a subject or reason code (SGP.22 section 5.2.6): numbers with dots.
@@ -78,27 +77,36 @@ func statusCode(data *es2plus.StatusCodeData) string {
 }
 
 // peerText is what an SM-DP+ says in free text, as an error for logs: without control
-// characters, with each of secrets masked, since such texts repeat what was sent, and cut.
-// Nil where it says nothing.
+// characters, with each of secrets masked, and whatever else could be one, since such texts
+// repeat what was sent, and cut. Nil where it says nothing.
 func peerText(data *es2plus.StatusCodeData, secrets ...activation.Credential) error {
 	if data == nil || data.Message == "" {
 		return nil
 	}
-	return errors.New("the SM-DP+ says: " + scrub(data.Message, secrets...))
+	message := data.Message
+	if len(message) > maxPeerScan {
+		// The last word may be half of a secret.
+		message = message[:strings.LastIndexByte(message[:maxPeerScan], ' ')+1]
+	}
+	// What cannot be printed goes first, so that a secret with a control character in it is found.
+	return errors.New("the SM-DP+ says: " + cut(activation.Redact(printable(message), secrets...)))
 }
 
-// scrub drops first and masks then, so that a secret with a control character in it is found.
-func scrub(text string, secrets ...activation.Credential) string {
-	text = text[:min(len(text), maxPeerScan)]
-	text = strings.Map(func(r rune) rune {
+// scrub makes a text fit for logs: without control characters, and cut.
+func scrub(text string) string { return cut(printable(text[:min(len(text), maxPeerScan)])) }
+
+// printable drops what cannot be printed.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return -1
 		}
 		return r
 	}, text)
-	for _, secret := range secrets {
-		text = maskFold(text, secret)
-	}
+}
+
+// cut bounds a text by maxPeerText, between two characters.
+func cut(text string) string {
 	if len(text) <= maxPeerText {
 		return text
 	}
@@ -107,32 +115,4 @@ func scrub(text string, secrets ...activation.Credential) string {
 		text = text[:len(text)-1]
 	}
 	return text
-}
-
-// maskFold masks secret in text in whatever case it is written.
-func maskFold(text string, secret activation.Credential) string {
-	needle := lowerASCII(secret.Reveal())
-	if needle == "" {
-		return text
-	}
-	var out strings.Builder
-	for {
-		at := strings.Index(lowerASCII(text), needle)
-		if at < 0 {
-			return out.String() + text
-		}
-		out.WriteString(text[:at] + activation.Mask)
-		text = text[at+len(needle):]
-	}
-}
-
-// lowerASCII keeps the length of text, as strings.ToLower may not.
-func lowerASCII(text string) string {
-	lower := []byte(text)
-	for i, c := range lower {
-		if 'A' <= c && c <= 'Z' {
-			lower[i] = c + 'a' - 'A'
-		}
-	}
-	return string(lower)
 }
