@@ -83,13 +83,14 @@ func (r *OrderReconciler) removeCode(ctx context.Context, p *pass) error {
 		return fmt.Errorf("reading the activation Secret: %w", err)
 	}
 	if secret.Type == v1alpha1.ActivationSecretType && metav1.IsControlledBy(&secret, p.order) {
+		held := credentialsIn(&secret)
 		for _, key := range []string{
 			v1alpha1.SecretKeyActivationCode, v1alpha1.SecretKeyMatchingID, v1alpha1.SecretKeyConfirmationCode,
 		} {
 			delete(secret.Data, key)
 		}
 		if err := r.Writer.Update(ctx, &secret); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("removing the activation code from the Secret: %w", err)
+			return fmt.Errorf("removing the activation code from the Secret: %w", aboutSecret(err, held...))
 		}
 	}
 	life.CodeRemoved = true

@@ -118,13 +118,14 @@ func (j *journal) removeLeftover(ctx context.Context, secret *corev1.Secret) err
 func discard(ctx context.Context, writer client.Client, secret *corev1.Secret) error {
 	if controllerutil.RemoveFinalizer(secret, v1alpha1.JournalFinalizer) {
 		if err := writer.Update(ctx, secret); err != nil {
-			return client.IgnoreNotFound(err)
+			return aboutSecret(client.IgnoreNotFound(err), credentialsIn(secret)...)
 		}
 	}
 	if !secret.DeletionTimestamp.IsZero() {
 		return nil // somebody else has deleted it, and it was only held
 	}
-	return client.IgnoreNotFound(writer.Delete(ctx, secret, client.Preconditions{UID: &secret.UID}))
+	err := writer.Delete(ctx, secret, client.Preconditions{UID: &secret.UID})
+	return aboutSecret(client.IgnoreNotFound(err), credentialsIn(secret)...)
 }
 
 // Why what we know of an order is old.
@@ -172,6 +173,11 @@ func (j *journal) Write(ctx context.Context, profile operators.Profile) (operato
 		secret.UID, secret.ResourceVersion = j.secret.UID, j.secret.ResourceVersion
 		err = j.writer.Update(ctx, secret)
 	}
+	held := credentialsIn(secret)
+	if j.secret != nil {
+		held = append(held, credentialsIn(j.secret)...)
+	}
+	err = aboutSecret(err, held...)
 	switch {
 	case err == nil:
 		j.secret, j.entry, j.hasEntry = secret, profile, true
