@@ -103,6 +103,7 @@ func (d *Driver) renamed(ctx context.Context, p operators.Purchase, j operators.
 // configured one. With an error a profile is returned too where only its address is missing:
 // it is Confirmed.
 func confirmedAs(p operators.Purchase, held operators.Profile, answer es2plus.ConfirmOrderResponse) (operators.Profile, *operators.Error) {
+	sent := held.MatchingID
 	if answer.MatchingID != "" && !strings.EqualFold(answer.MatchingID, held.MatchingID.Reveal()) {
 		matchingID, err := activation.ParseMatchingID(answer.MatchingID)
 		if err != nil {
@@ -116,6 +117,9 @@ func confirmedAs(p operators.Purchase, held operators.Profile, answer es2plus.Co
 	held.SMDPAddress = p.ConfiguredAddress
 	if answer.SMDPAddress != "" {
 		address, err := activation.ParseSMDPAddress(answer.SMDPAddress)
+		if err == nil && (repeats(address, sent) || repeats(address, held.MatchingID)) {
+			err = errors.New("the SM-DP+ address repeats the matching ID")
+		}
 		if err != nil {
 			held.SMDPAddress, held.Confirmed = "", true
 			return held, &operators.Error{
@@ -130,6 +134,17 @@ func confirmedAs(p operators.Purchase, held operators.Profile, answer es2plus.Co
 		return held, noAddress()
 	}
 	return held, nil
+}
+
+// shortestRepeat is the length of the shortest matching ID that an address does not hold by
+// accident. Ours are longer; an SM-DP+ may give out others.
+const shortestRepeat = 8
+
+// repeats tells whether an address, which everybody may see, holds a matching ID, which nobody
+// may.
+func repeats(address string, matchingID activation.Credential) bool {
+	id := strings.ToLower(matchingID.Reveal())
+	return len(id) >= shortestRepeat && strings.Contains(strings.ToLower(address), id)
 }
 
 // noAddress is a profile that is ready but for the address that its activation code shall name.

@@ -63,6 +63,33 @@ func TestWhatTheSMDPAnswersCountsMoreThanWhatWeSent(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatRepeatsTheMatchingIDIsNotShown(t *testing.T) {
+	const sent, theirs = "K3TQX9ZW7VJ2M4PBN8RD", "04386-AGYFT-A74Y8-3F815"
+	held := operators.Profile{ICCID: heldICCID, MatchingID: activation.NewCredential(sent)}
+	for _, tc := range []struct {
+		address, answered string
+		refused           bool
+	}{
+		{"rsp.example.com", sent, false},
+		{"rsp.example.com", "RSP", false},
+		{strings.ToLower(sent) + ".example.com", sent, true},
+		{"x" + sent + ".example.com", theirs, true},
+		{"rsp." + theirs + ".example.com", theirs, true},
+	} {
+		got, failure := confirmedAs(operators.Purchase{}, held, es2plus.ConfirmOrderResponse{MatchingID: tc.answered, SMDPAddress: tc.address})
+		if !tc.refused {
+			if failure != nil || got.SMDPAddress != tc.address {
+				t.Errorf("%s with %s: %v", tc.address, tc.answered, failure)
+			}
+			continue
+		}
+		checkClass(t, tc.address, failure, misconfigured, 0)
+		if got.SMDPAddress != "" || !got.Confirmed {
+			t.Errorf("%s is kept as an address, or the profile is lost", tc.address)
+		}
+	}
+}
+
 func TestEachTryWithoutAnAddressWouldCostAProfile(t *testing.T) {
 	for name, answered := range map[string]string{"none": "", "one that no activation code can carry": "localhost"} {
 		w := newWorld(options{}, nil)
