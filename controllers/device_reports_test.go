@@ -77,7 +77,9 @@ func TestAReportComesAfterWhatOthersWriteMeanwhile(t *testing.T) {
 	edits := 3
 	busy := testdesk.BeforeStatusWrite(d.api, func(context.Context, *v1alpha1.EsimOrder) error {
 		if edits--; edits >= 0 {
-			d.edit(func(o *v1alpha1.EsimOrder) { metav1.SetMetaDataLabel(&o.ObjectMeta, "edit", time.Duration(edits).String()) })
+			d.edit(func(o *v1alpha1.EsimOrder) {
+				metav1.SetMetaDataLabel(&o.ObjectMeta, "edit", time.Duration(edits).String())
+			})
 		}
 		return nil
 	})

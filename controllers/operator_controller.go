@@ -136,7 +136,9 @@ func (r *OperatorReconciler) connect(ctx context.Context, operator *v1alpha1.Esi
 	}
 	probed, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	return judge(driver.Probe(probed), connection.State()), nil
+	found := driver.Probe(probed)
+	connection.Probed(found)
+	return judge(found, connection.State()), nil
 }
 
 // credentials is the operator's Secret; nil where it does not exist.

@@ -47,8 +47,8 @@ func (r *OrderReconciler) accept(ctx context.Context, p *pass) (*decision, error
 		if err != nil {
 			return nil, err
 		}
-		p.source = sources[0]
-		return nil, nil
+		p.source, err = r.pick(ctx, sources)
+		return nil, err
 	}
 	if failure := r.unacceptable(p); failure != nil {
 		return failed(failure), nil
@@ -87,8 +87,9 @@ func (r *OrderReconciler) choose(ctx context.Context, p *pass) (*decision, error
 			plan, failure = choosePlan(p.order, product)
 		}
 		if failure == nil {
-			p.order.Status.Plan, p.source = plan, plan.Sources[0]
-			return nil, nil
+			p.order.Status.Plan = plan
+			p.source, err = r.pick(ctx, plan.Sources)
+			return nil, err
 		}
 		if reader != r.Live {
 			continue

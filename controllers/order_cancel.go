@@ -20,6 +20,8 @@ const (
 	reasonOperatorRefused = "OperatorRefused"
 )
 
+const messageNotTaken = "The operator does not take the profile back, so it is not refunded; ask the platform team"
+
 const messageTooLate = "The profile is on a device already: it can be neither taken back nor refunded"
 
 // cancel undoes an order that is PENDING: what it holds is given back first, then it is
@@ -57,12 +59,17 @@ func (r *OrderReconciler) returnHeld(ctx context.Context, p *pass, why string) (
 	switch told := toldByPerson(p.order); {
 	case told == v1alpha1.ResolveDelivered:
 		return r.deliverTold(ctx, p)
-	case told == v1alpha1.ResolveNotBought, p.held() == "":
+	case told == v1alpha1.ResolveNotBought:
 		return nil, nil
 	}
-	held := p.held()
+	held, err := r.mayHold(ctx, p)
+	if held == "" || err != nil {
+		return nil, err
+	}
 	if p.slot == nil {
-		provisioning.ICCID = string(held) // where it has to wait, the next pass knows
+		if provisioning.ICCID = string(p.held()); held == provisioning.RequestID {
+			provisioning.ICCID = ""
+		}
 		if decided, err := r.enter(ctx, p); decided != nil || err != nil {
 			return decided, err
 		}
@@ -141,7 +148,8 @@ func (r *OrderReconciler) markClosing(ctx context.Context, p *pass) error {
 // undoneOrNot reads the answer to the CancelOrder of a DELIVERED order.
 func (r *OrderReconciler) undoneOrNot(ctx context.Context, p *pass, asked asking, err error) (*decision, error) {
 	var failed *operators.Error
-	final := errors.Is(err, operators.ErrInstalled) || errors.Is(err, operators.ErrNotOurs) || errors.Is(err, operators.ErrUnknownProfile)
+	final := errors.Is(err, operators.ErrInstalled) || errors.Is(err, operators.ErrNotOurs) || errors.Is(err, operators.ErrUnknownProfile) ||
+		errors.Is(err, operators.ErrNotReturnable)
 	switch {
 	case errors.Is(err, leader.ErrNotLeading):
 		return nil, err
@@ -196,7 +204,7 @@ func (r *OrderReconciler) operatorGone(ctx context.Context, name string) (bool, 
 func refuseCancel(p *pass, reason string) *decision {
 	message := messageTooLate
 	if reason == reasonOperatorRefused {
-		message = "The operator does not take the profile back, so it is not refunded; ask the platform team"
+		message = messageNotTaken
 	}
 	provisioning := p.provisioning()
 	provisioning.Closing, provisioning.Tries, provisioning.NextAttemptTime, provisioning.LastError = "", 0, nil, nil

@@ -69,6 +69,7 @@ type OrderReconciler struct {
 	unwritten unwrittenProfiles
 	addresses learnedAddresses
 	looks     looks
+	unsent    unsentRequests
 	queue     wakeQueue
 }
 

@@ -27,9 +27,15 @@ const (
 // profile that was journaled is never left without an answer to CancelOrder. That the order
 // is being closed is written, with an optimistic lock, before CancelOrder leaves: whoever
 // works from older knowledge gets a conflict and cannot deliver what is being cancelled.
-func (r *OrderReconciler) close(ctx context.Context, p *pass, held activation.ICCID, cause *operators.Error) (*decision, error) {
+//
+// held is the profile's ICCID or, where the operator keeps books and no profile is known, the
+// attempt's request ID.
+func (r *OrderReconciler) close(ctx context.Context, p *pass, held string, cause *operators.Error) (*decision, error) {
 	provisioning := p.provisioning()
-	provisioning.ICCID, provisioning.Closing = string(held), string(held)
+	provisioning.ICCID, provisioning.Closing = held, held
+	if held == provisioning.RequestID {
+		provisioning.ICCID = ""
+	}
 	provisioning.NextAttemptTime = nil
 	recordError(p, cause)
 	setPending(p, reasonGivingBack, cause.Error()+"; the profile is given back first")
@@ -55,6 +61,8 @@ func (r *OrderReconciler) giveBack(ctx context.Context, p *pass, asked asking) (
 		return nil, err // who leads now decides what to write
 	case err == nil, errors.Is(err, operators.ErrUnknownProfile):
 		return r.givenBack(ctx, p)
+	case errors.Is(err, operators.ErrNotReturnable):
+		return r.deliverUnreturnable(ctx, p)
 	case errors.Is(err, operators.ErrInstalled) && bool(asked) && written:
 		p.profile = entry
 		return r.deliverInstalled(ctx, p)
@@ -73,7 +81,10 @@ func (r *OrderReconciler) giveBack(ctx context.Context, p *pass, asked asking) (
 // it, where it has it.
 func (r *OrderReconciler) askBack(ctx context.Context, p *pass) (entry operators.Profile, written bool, err error) {
 	provisioning := p.provisioning()
-	held := operators.Held{RequestID: provisioning.RequestID, ICCID: activation.ICCID(provisioning.Closing)}
+	held := operators.Held{RequestID: provisioning.RequestID}
+	if provisioning.Closing != provisioning.RequestID {
+		held.ICCID = activation.ICCID(provisioning.Closing)
+	}
 	entry, written = p.journal.Profile()
 	if written = written && entry.ICCID == held.ICCID; written {
 		held.MatchingID = entry.MatchingID
@@ -98,6 +109,30 @@ func (r *OrderReconciler) retryGiveBack(ctx context.Context, p *pass, failed *op
 	return d
 }
 
+// deliverUnreturnable is for an order that was to end, at an operator that takes nothing back and
+// has sold it a profile: it is paid, so the customer gets it.
+func (r *OrderReconciler) deliverUnreturnable(ctx context.Context, p *pass) (*decision, error) {
+	operator, err := r.operator(ctx, p.provisioning().OperatorRef.Name)
+	if err != nil {
+		return nil, err
+	}
+	p.profile, err = p.slot.Driver.Provision(ctx, operators.Purchase{
+		RequestID: p.provisioning().RequestID, PlanID: p.provisioning().PlanID, ConfiguredAddress: configuredAddress(operator),
+	}, p.journal)
+	var failed *operators.Error
+	switch {
+	case errors.As(err, &failed):
+		return r.retryGiveBack(ctx, p, failed), nil
+	case err != nil:
+		return nil, err
+	}
+	d, err := r.deliver(ctx, p)
+	if err == nil && d != nil && p.order.Spec.Cancel {
+		d.condition, d.reason, d.message = v1alpha1.ConditionCancelRefused, reasonOperatorRefused, messageNotTaken
+	}
+	return d, err
+}
+
 // givenBack goes on after the operator's answer that the profile is of no use to anybody: the
 // order ends, or is bought anew.
 func (r *OrderReconciler) givenBack(ctx context.Context, p *pass) (*decision, error) {
@@ -117,6 +152,14 @@ func (r *OrderReconciler) givenBack(ctx context.Context, p *pass) (*decision, er
 		return recoveryExhausted(p), nil
 	case cause.Class == operators.Rejected:
 		return r.moveOn(ctx, p, cause)
+	}
+	provisioning.Closing = "" // nothing is held any more, so that it may go elsewhere
+	next, err := r.elsewhere(ctx, p, cause)
+	switch {
+	case err != nil:
+		return nil, err
+	case next != nil:
+		return r.beginAttempt(p, *next, cause, 0), nil
 	default:
 		// Attempts that restart again and again slow down like any other retry.
 		delay := r.Pace.Transient.delay(provisioning.Attempt, r.Jitter())
@@ -125,7 +168,7 @@ func (r *OrderReconciler) givenBack(ctx context.Context, p *pass) (*decision, er
 }
 
 // giveUp ends an order that could not be filled in time, once what it holds is given back.
-func (r *OrderReconciler) giveUp(ctx context.Context, p *pass, held activation.ICCID) (*decision, error) {
+func (r *OrderReconciler) giveUp(ctx context.Context, p *pass, held string) (*decision, error) {
 	if held == "" {
 		return recoveryExhausted(p), nil
 	}
@@ -146,11 +189,14 @@ func (r *OrderReconciler) askPerson(p *pass, err error) *decision {
 	unknown := &operators.Error{Class: operators.OutcomeUnknown, Message: err.Error()}
 	recordError(p, unknown)
 	p.provisioning().NextAttemptTime = nil
-	asked := cmp.Or(p.provisioning().ICCID, p.provisioning().Closing)
+	asked := "ICCID " + cmp.Or(p.provisioning().ICCID, p.provisioning().Closing)
+	if p.provisioning().Closing == p.provisioning().RequestID {
+		asked = "request " + p.provisioning().RequestID
+	}
 	return &decision{
 		reason:    reasonNeedsPerson,
 		condition: v1alpha1.ConditionOutcomeUnknown,
-		message: fmt.Sprintf("%s; ask the operator about ICCID %s, and annotate the order with %s=%s or, if the customer has it, %s",
+		message: fmt.Sprintf("%s; ask the operator about %s, and annotate the order with %s=%s or, if the customer has it, %s",
 			err.Error(), asked, v1alpha1.ResolveAnnotation, v1alpha1.ResolveNotBought, v1alpha1.ResolveDelivered),
 		event: &orderEvent{eventWarning, reasonNeedsPerson, "GiveBack", "Nobody but the operator can tell whether the profile was delivered"},
 	}

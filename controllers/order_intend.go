@@ -48,8 +48,16 @@ func (r *OrderReconciler) enter(ctx context.Context, p *pass) (*decision, error)
 // waitForOperator says that the order waits once that lasts; most waits are over sooner, and
 // worth no write.
 func (r *OrderReconciler) waitForOperator(ctx context.Context, p *pass, u *connections.Unavailable) (*decision, error) {
+	if p.provisioning() != nil {
+		if moved, err := r.failOver(ctx, p, nil); moved != nil || err != nil {
+			return moved, err
+		}
+	}
 	waiting := r.Pace.Waiting.Duration
 	again := waiting + time.Duration(r.Jitter()*float64(waiting))
+	if due := r.failoverDue(ctx, p, u.Operator); due > 0 {
+		again = min(again, due)
+	}
 	if p.now.Sub(dueSince(p.order)) < waiting {
 		return &decision{silent: true, after: again}, nil
 	}
@@ -144,6 +152,7 @@ func (r *OrderReconciler) intend(ctx context.Context, p *pass) (*decision, error
 		return nil, err
 	}
 	p.fresh = true
+	r.unsent.note(p.provisioning().RequestID)
 	if !p.order.DeletionTimestamp.IsZero() {
 		return &decision{silent: true, after: conflictDelay}, nil // deleted meanwhile: nothing was asked for yet
 	}

@@ -38,12 +38,17 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 	if err != nil {
 		return nil, err
 	}
+	books := operator.Spec.ES2Plus == nil
 	held := p.held()
 	if exhausted(provisioning, operator.GiveUpAfter(), p.now) {
-		return r.giveUp(ctx, p, held)
+		what, err := r.mayHold(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		return r.giveUp(ctx, p, what)
 	}
-	if _, unwritten := p.journal.Unwritten(); held != "" && !p.journal.written() && !unwritten {
-		return r.close(ctx, p, held, &operators.Error{
+	if _, unwritten := p.journal.Unwritten(); held != "" && !p.journal.written() && !unwritten && !books {
+		return r.close(ctx, p, string(held), &operators.Error{
 			Class:   operators.Restart,
 			Message: "the activation Secret is gone; the profile it was about is given back",
 		})
@@ -54,13 +59,17 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 		}
 	}
 	p.called = true
-	p.profile, err = p.slot.Driver.Provision(ctx, operators.Purchase{
-		RequestID:         provisioning.RequestID,
-		PlanID:            provisioning.PlanID,
-		ConfiguredAddress: configuredAddress(operator),
-		LearnedAddress:    r.addresses.of(operator),
-		Fresh:             p.fresh,
-	}, p.journal)
+	err = r.unsent.calling(provisioning.RequestID, func(fresh bool) error {
+		var err error
+		p.profile, err = p.slot.Driver.Provision(ctx, operators.Purchase{
+			RequestID:         provisioning.RequestID,
+			PlanID:            provisioning.PlanID,
+			ConfiguredAddress: configuredAddress(operator),
+			LearnedAddress:    r.addresses.of(operator),
+			Fresh:             fresh,
+		}, p.journal)
+		return err
+	})
 	if err != nil {
 		return r.notProvisioned(ctx, p, err)
 	}
@@ -127,15 +136,20 @@ func (r *OrderReconciler) notProvisioned(ctx context.Context, p *pass, err error
 	if failed.ICCID != "" {
 		held = failed.ICCID
 	}
+	if _, books := p.slot.Driver.(operators.Bookkeeper); books && (failed.Class == operators.Rejected || failed.Class == operators.OutOfStock) {
+		held = "" // what its books have under the request was not bought, and will not be
+	}
 	switch {
 	case failed.Class == operators.Restart, failed.Class == operators.Rejected && held != "":
-		return r.close(ctx, p, held, failed)
+		return r.close(ctx, p, string(held), failed)
 	case failed.Class == operators.Rejected, failed.Class == operators.OutOfStock && held == "":
 		return r.moveOn(ctx, p, failed)
-	default:
-		p.provisioning().ICCID = string(held)
-		return r.retry(p, failed), nil
 	}
+	if moved, err := r.failOver(ctx, p, failed); moved != nil || err != nil {
+		return moved, err
+	}
+	p.provisioning().ICCID = string(held)
+	return r.retry(p, failed), nil
 }
 
 // moveOn goes to the next source; where none is left, the order FAILs, or waits for stock.
@@ -247,6 +261,8 @@ func (r *OrderReconciler) beginAttempt(p *pass, source v1alpha1.VariantSource, f
 	provisioning.RequestID = requestID(p.order.UID, provisioning.Attempt)
 	provisioning.OperatorRef, provisioning.PlanID = source.OperatorRef, source.PlanID
 	provisioning.ICCID, provisioning.Closing, provisioning.Tries = "", "", 0
+	r.unsent.forget(requestID(p.order.UID, ended.Attempt))
+	r.unsent.note(provisioning.RequestID)
 	p.journal.Dropped()
 	d := r.later(p, failed, after)
 	d.condition = ""
@@ -261,6 +277,7 @@ func (r *OrderReconciler) newRequest(p *pass) {
 	provisioning := p.provisioning()
 	provisioning.Attempt++
 	provisioning.RequestID = requestID(p.order.UID, provisioning.Attempt)
+	r.unsent.note(provisioning.RequestID)
 }
 
 // journalUnreadable is for a Secret that is not ours in the place of the order's.
@@ -270,7 +287,7 @@ func (r *OrderReconciler) journalUnreadable(ctx context.Context, p *pass, err er
 		return nil, missing
 	}
 	if held := p.held(); held != "" && errors.Is(err, operators.ErrJournalRefused) && exhausted(p.provisioning(), giveUpAfter, p.now) {
-		return r.giveUp(ctx, p, held)
+		return r.giveUp(ctx, p, string(held))
 	}
 	return r.journalUnusable(p, err)
 }

@@ -127,6 +127,9 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 		return r.stopped(ctx, p, fmt.Errorf("recording what became of the order: %w", err))
 	}
 	r.count(p, d)
+	if provisioning := p.provisioning(); d.phase != "" && provisioning != nil {
+		r.unsent.forget(provisioning.RequestID)
+	}
 	if d.event != nil {
 		r.Recorder.Eventf(p.order, nil, d.event.kind, d.event.reason, d.event.action, "%s", d.event.note)
 	}

@@ -56,6 +56,9 @@ type Error struct {
 	// Message says in plain words what went wrong. It is the same each time, and holds nothing
 	// that the operator sent: that may repeat credentials.
 	Message string
+	// Pending tells of a Busy operator that it has taken the request and is at it: it may hold a
+	// purchase. Without it, who is Busy has not taken the request.
+	Pending bool
 	// OneOrder tells that the error concerns this order's plan or profile only: the connection
 	// serves others.
 	OneOrder bool

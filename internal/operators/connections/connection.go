@@ -89,6 +89,9 @@ type Connection struct {
 	suspension  *suspension
 	trials      uint
 	answersLost bool
+	// unfitSince is since when orders should go elsewhere; probed, when a probe ended, and
+	// probeFailed, since when probes fail.
+	unfitSince, probed, probeFailed time.Time
 	// shut keeps orders out while the operator is about to go.
 	shut bool
 	// waiting are orders that wait for a slot; reconnect, those that failed for want of
