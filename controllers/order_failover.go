@@ -84,6 +84,8 @@ func (r *OrderReconciler) failOver(ctx context.Context, p *pass, failed *operato
 		return nil, err
 	case held == "":
 		return r.beginAttempt(p, *next, cause, 0), nil
+	case held == p.provisioning().RequestID:
+		return nil, nil // something may be in the books: they tell when they can be read, and then it is delivered
 	case p.slot == nil:
 		return nil, nil // it has to be given back first, and that needs the operator
 	default:
