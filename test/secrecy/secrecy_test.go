@@ -1,6 +1,7 @@
 package secrecy
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/telcodev/esim-operator/internal/es2plus"
 )
 
 var _ = Describe("After all that can become of orders, with faults,", Ordered, func() {
@@ -70,6 +73,9 @@ var _ = Describe("After all that can become of orders, with faults,", Ordered, f
 		var events eventsv1.EventList
 		Expect(k8s.List(ctx, &events)).To(Succeed())
 		Expect(events.Items).NotTo(BeEmpty())
+		for _, t := range slices.Concat(garbled(es2plus.ConfirmOrder), garbled(es2plus.CancelOrder)) {
+			Expect(line.seen()).To(ContainElement(t.title()))
+		}
 		Expect(api.conflicts.Load()).To(BeNumerically(">", 5))
 		Expect(api.quotes.Load()).To(BeNumerically(">", 5))
 	})

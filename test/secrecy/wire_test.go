@@ -40,6 +40,9 @@ type trick struct {
 	play     func(sent exchangeSent, answer []byte) (*http.Response, error)
 }
 
+// title names a trick in a report.
+func (t trick) title() string { return string(t.function) + ": " + t.name }
+
 // exchangeSent is what a call carried.
 type exchangeSent struct {
 	body []byte
@@ -84,9 +87,16 @@ func (w *wire) left() []string {
 	defer w.mu.Unlock()
 	names := make([]string, 0, len(w.tricks))
 	for _, t := range w.tricks {
-		names = append(names, string(t.function)+": "+t.name)
+		names = append(names, t.title())
 	}
 	return names
+}
+
+// seen are the tricks that were played.
+func (w *wire) seen() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.played)
 }
 
 // disarm takes back the tricks that were not played.
@@ -105,7 +115,7 @@ func (w *wire) next(path string) (trick, bool) {
 	}
 	t := w.tricks[i]
 	w.tricks = slices.Delete(w.tricks, i, i+1)
-	w.played = append(w.played, t.name)
+	w.played = append(w.played, t.title())
 	return t, true
 }
 
