@@ -14,25 +14,25 @@ import (
 func Order(order *v1alpha1.EsimOrder, product orders.Product) wire.Order {
 	o := orders.Describe(order, product)
 	return wire.Order{
-		ID: o.ID, ClientReference: orAbsent(o.ClientReference),
+		ID: o.ID, ClientReference: OrAbsent(o.ClientReference),
 		Status: wire.OrderStatus(o.Status), StatusText: o.StatusText,
-		ProductID: orAbsent(o.ProductID), VariantID: orAbsent(o.VariantID),
+		ProductID: OrAbsent(o.ProductID), VariantID: OrAbsent(o.VariantID),
 		ProductName: o.ProductName, CountryCode: string(o.CountryCode),
-		DataAmountGB: orAbsent(decimal.Number(o.DataAmountGB)), ValidityDays: orAbsent(int64(o.ValidityDays)),
+		DataAmountGB: OrAbsent(decimal.Number(o.DataAmountGB)), ValidityDays: OrAbsent(int64(o.ValidityDays)),
 		Amount: decimal.Number(o.Amount), Currency: string(o.Currency),
-		ICCID: orAbsent(o.ICCID), ActivationStatus: orAbsent(wire.ActivationStatus(o.ActivationStatus)),
-		IsInstalled: o.IsInstalled, InstalledAt: orAbsent(o.InstalledAt), ActivatedAt: orAbsent(o.ActivatedAt),
-		ExpiresAt: orAbsent(o.ExpiresAt), RefreshedAt: orAbsent(o.RefreshedAt),
-		TransactionID: orAbsent(o.TransactionID), RefundTransactionID: orAbsent(o.RefundTransactionID), WalletID: orAbsent(o.WalletID),
-		NotificationEmail: orAbsent(o.NotificationEmail), FailureCode: orAbsent(wire.FailureCode(o.FailureCode)),
-		FailureReason: orAbsent(o.FailureReason), IsUserFixable: o.IsUserFixable,
+		ICCID: OrAbsent(o.ICCID), ActivationStatus: OrAbsent(wire.ActivationStatus(o.ActivationStatus)),
+		IsInstalled: o.IsInstalled, InstalledAt: OrAbsent(o.InstalledAt), ActivatedAt: OrAbsent(o.ActivatedAt),
+		ExpiresAt: OrAbsent(o.ExpiresAt), RefreshedAt: OrAbsent(o.RefreshedAt),
+		TransactionID: OrAbsent(o.TransactionID), RefundTransactionID: OrAbsent(o.RefundTransactionID), WalletID: OrAbsent(o.WalletID),
+		NotificationEmail: OrAbsent(o.NotificationEmail), FailureCode: OrAbsent(wire.FailureCode(o.FailureCode)),
+		FailureReason: OrAbsent(o.FailureReason), IsUserFixable: o.IsUserFixable,
 		CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt,
 	}
 }
 
-// orAbsent is a value, or nothing where it is the zero value: what is not there is left out,
-// never null.
-func orAbsent[T comparable](value T) *T {
+// OrAbsent points to a value, or is nil where it is the zero value: what is not there is left
+// out, never null.
+func OrAbsent[T comparable](value T) *T {
 	var zero T
 	if value == zero {
 		return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/telcodev/esim-operator/api/rest/decimal"
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/facade/catalogue"
+	"github.com/telcodev/esim-operator/internal/facade/present"
 	"github.com/telcodev/esim-operator/internal/facade/wire"
 	"github.com/telcodev/esim-operator/internal/pricing"
 )
@@ -174,7 +175,7 @@ func (s *shop) variant(v *catalogue.Variant) (wire.Variant, error) {
 		return wire.Variant{}, err
 	}
 	return wire.Variant{
-		ID: v.ID, EsimProductID: v.Product.ID, Name: v.Object.DisplayName, Description: orAbsent(v.Object.Description),
+		ID: v.ID, EsimProductID: v.Product.ID, Name: v.Object.DisplayName, Description: present.OrAbsent(v.Object.Description),
 		CurrencyCode: string(v.Product.Object.Spec.Currency), Amount: decimal.Number(v.Object.Amount),
 		DataAmountGB: decimal.Number(cmp.Or(v.Object.DataAmountGB, "0")), ValidityDays: int64(v.Object.ValidityDays),
 		ClientDiscount: decimal.Number(discount.String()),

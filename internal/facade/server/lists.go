@@ -61,12 +61,3 @@ func orZero[T any](value *T) T {
 	}
 	return *value
 }
-
-// orAbsent points to a value that is not zero; the zero value is left out of answers.
-func orAbsent[T comparable](value T) *T {
-	var zero T
-	if value == zero {
-		return nil
-	}
-	return &value
-}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/rest/decimal"
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/facade/present"
 	"github.com/telcodev/esim-operator/internal/facade/wire"
 	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/money"
@@ -27,9 +28,9 @@ func charges(quote *pricing.Quote, currency v1alpha1.Currency) wire.Charges {
 		},
 	}
 	if quote.Rate != nil {
-		c.NetAmount, c.HandlingFeeAmount = &c.TotalPayable, orAbsent(decimal.Number("0"))
-		c.ChargesDetails.ForexRate = orAbsent(decimal.Number(*quote.Rate))
-		c.ChargesDetails.ConversionFee = orAbsent(decimal.Number("0"))
+		c.NetAmount, c.HandlingFeeAmount = &c.TotalPayable, present.OrAbsent(decimal.Number("0"))
+		c.ChargesDetails.ForexRate = present.OrAbsent(decimal.Number(*quote.Rate))
+		c.ChargesDetails.ConversionFee = present.OrAbsent(decimal.Number("0"))
 	}
 	return c
 }

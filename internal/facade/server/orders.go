@@ -9,10 +9,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 
-	"github.com/telcodev/esim-operator/api/rest/decimal"
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/facade/orders"
+	"github.com/telcodev/esim-operator/internal/facade/present"
 	"github.com/telcodev/esim-operator/internal/facade/wire"
 )
 
@@ -159,22 +159,7 @@ func (s *Server) object(ctx context.Context, order *v1alpha1.EsimOrder) (wire.Or
 	if err != nil {
 		return wire.Order{}, err
 	}
-	o := orders.Describe(order, now)
-	return wire.Order{
-		ID: o.ID, ClientReference: orAbsent(o.ClientReference),
-		Status: wire.OrderStatus(o.Status), StatusText: o.StatusText,
-		ProductID: orAbsent(o.ProductID), VariantID: orAbsent(o.VariantID),
-		ProductName: o.ProductName, CountryCode: string(o.CountryCode),
-		DataAmountGB: orAbsent(decimal.Number(o.DataAmountGB)), ValidityDays: orAbsent(int64(o.ValidityDays)),
-		Amount: decimal.Number(o.Amount), Currency: string(o.Currency),
-		ICCID: orAbsent(o.ICCID), ActivationStatus: orAbsent(wire.ActivationStatus(o.ActivationStatus)),
-		IsInstalled: o.IsInstalled, InstalledAt: orAbsent(o.InstalledAt), ActivatedAt: orAbsent(o.ActivatedAt),
-		ExpiresAt: orAbsent(o.ExpiresAt), TransactionID: orAbsent(o.TransactionID),
-		RefundTransactionID: orAbsent(o.RefundTransactionID), WalletID: orAbsent(o.WalletID),
-		NotificationEmail: orAbsent(o.NotificationEmail), FailureCode: orAbsent(wire.FailureCode(o.FailureCode)),
-		FailureReason: orAbsent(o.FailureReason), IsUserFixable: o.IsUserFixable,
-		CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt,
-	}, nil
+	return present.Order(order, now), nil
 }
 
 // objectWithCode is an order with its activation code, where there is one and the caller may
@@ -191,7 +176,7 @@ func (s *Server) objectWithCode(ctx context.Context, order *v1alpha1.EsimOrder) 
 	if object.IsInstalled {
 		// Of no use to its owner any more, and of use to a thief.
 		if order.Status.Esim != nil {
-			object.ActivationCode = orAbsent(order.Status.Esim.ActivationCode)
+			object.ActivationCode = present.OrAbsent(order.Status.Esim.ActivationCode)
 		}
 		return object, nil
 	}
@@ -199,7 +184,7 @@ func (s *Server) objectWithCode(ctx context.Context, order *v1alpha1.EsimOrder) 
 	if err != nil {
 		return object, err
 	}
-	object.ActivationCode = orAbsent(code.Reveal())
+	object.ActivationCode = present.OrAbsent(code.Reveal())
 	return object, nil
 }
 

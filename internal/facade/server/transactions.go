@@ -8,6 +8,7 @@ import (
 	"github.com/telcodev/esim-operator/api/rest/decimal"
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/facade/orders"
+	"github.com/telcodev/esim-operator/internal/facade/present"
 	"github.com/telcodev/esim-operator/internal/facade/wire"
 	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/ledger"
@@ -165,12 +166,12 @@ func transaction(wallet *v1alpha1.EsimWallet, t *ledger.Transaction) wire.Transa
 	line := wire.Transaction{
 		ID: t.ID, WalletID: ids.Wallet(wallet.UID), Amount: number(t.Amount),
 		TransactionType: wire.TransactionTransactionType(t.Direction), Status: wire.TransactionStatusCOMPLETED,
-		OrderID: orAbsent(t.OrderID), Remarks: t.Remarks, CreatedAt: t.Time.UTC(),
+		OrderID: present.OrAbsent(t.OrderID), Remarks: t.Remarks, CreatedAt: t.Time.UTC(),
 	}
 	if t.SourceCurrency != "" {
-		line.SourceCurrency = orAbsent(string(t.SourceCurrency))
-		line.DestinationCurrency = orAbsent(string(wallet.Spec.Currency))
-		line.ForexRate = orAbsent(decimal.Number(t.Rate))
+		line.SourceCurrency = present.OrAbsent(string(t.SourceCurrency))
+		line.DestinationCurrency = present.OrAbsent(string(wallet.Spec.Currency))
+		line.ForexRate = present.OrAbsent(decimal.Number(t.Rate))
 	}
 	return line
 }
