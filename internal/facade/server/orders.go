@@ -62,13 +62,15 @@ func (s *Server) queryOf(params wire.ListOrdersParams) (orders.Query, bool) {
 	return query, true
 }
 
-// GetOrder answers one order, once it has ended if the request waits for that.
+// GetOrder answers one order, once it has ended if the request waits for that, and once its
+// mobile operator was asked what became of the profile if it can tell.
 func (s *Server) GetOrder(ctx context.Context, r wire.GetOrderRequestObject) (wire.GetOrderResponseObject, error) {
 	order, err := s.find(ctx, r.ID)
 	if err != nil {
 		return nil, err
 	}
 	order = s.await(ctx, order, preferredWait(r.Params.Prefer, 0), (*v1alpha1.EsimOrder).Terminal)
+	order = s.refreshed(ctx, order)
 	object, err := s.objectWithCode(ctx, order)
 	if err != nil {
 		return nil, err

@@ -54,6 +54,8 @@ type Server struct {
 	Log logr.Logger
 	// Metrics count requests.
 	Metrics *Metrics
+
+	refreshes refreshes
 }
 
 var _ wire.StrictServerInterface = (*operationsOf)(nil)
