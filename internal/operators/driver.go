@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/money"
 )
 
 // Driver buys profiles at one mobile operator. It is safe for concurrent use.
@@ -47,6 +48,13 @@ type Purchase struct {
 	// Fresh tells that nothing was ever sent under this request ID, by nobody: there is nothing
 	// to look up.
 	Fresh bool
+	// Since is when the attempt began, or earlier: nothing was sent under this request ID before.
+	// It bounds how far back an operator's lists are searched; zero where it is not known.
+	Since time.Time
+	// MaxCost is the most that the profile may cost, in the operator's currency; zero for no
+	// bound. Where an operator takes a price with the order, nothing is bought above it: the
+	// source is Rejected.
+	MaxCost money.Amount
 }
 
 // Profile is an eSIM that is ready for download, or on its way to be.
@@ -72,6 +80,8 @@ type Held struct {
 	// Reusable tells that the profile was named in no journal and no other call, so that no
 	// late call of ours can reach it: the operator may sell it again.
 	Reusable bool
+	// Since is when the attempt began, or earlier; zero where it is not known. See Purchase.
+	Since time.Time
 }
 
 // Journal keeps what an attempt must not lose: it is the order's Secret.
