@@ -1,0 +1,68 @@
+package airalofake
+
+import (
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+// tokens are those that were given out and not revoked.
+type tokens struct {
+	clock clock.PassiveClock
+
+	mu sync.Mutex
+	// expiry by token.
+	expiry map[string]time.Time
+	// asked are the times of the last requests.
+	asked []time.Time
+}
+
+func newTokens(c clock.PassiveClock) *tokens {
+	return &tokens{clock: c, expiry: make(map[string]time.Time)}
+}
+
+// allowed counts a request, and tells whether it is within what a minute allows.
+func (t *tokens) allowed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return within(&t.asked, t.clock.Now(), tokensPerMinute)
+}
+
+// issue a token.
+func (t *tokens) issue() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	token := rand.Text()
+	t.expiry[token] = t.clock.Now().Add(tokenLifetime)
+	return token
+}
+
+func (t *tokens) valid(token string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.clock.Now().Before(t.expiry[token])
+}
+
+func (t *tokens) revoke() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.expiry)
+}
+
+// within notes a request at now unless most were made within the minute before.
+func within(asked *[]time.Time, now time.Time, most int) bool {
+	kept := (*asked)[:0]
+	for _, at := range *asked {
+		if now.Sub(at) < time.Minute {
+			kept = append(kept, at)
+		}
+	}
+	*asked = kept
+	if len(kept) >= most {
+		return false
+	}
+	*asked = append(kept, now)
+	return true
+}
