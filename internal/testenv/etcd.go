@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 )
 
 // etcdPage is how many keys are asked for at one time.
@@ -42,7 +43,8 @@ func (e *Environment) EtcdEntries(ctx context.Context) ([]EtcdEntry, error) {
 			return nil, errors.New("reading etcd: a page without keys says that there are more")
 		}
 		// What comes after a key is the key with a zero byte.
-		from, revision = append(page.KVs[len(page.KVs)-1].Key, 0), page.Header.Revision
+		last := page.KVs[len(page.KVs)-1].Key
+		from, revision = slices.Concat(last, []byte{0}), page.Header.Revision
 	}
 }
 
@@ -77,7 +79,8 @@ func (e *Environment) etcdRange(ctx context.Context, from []byte, revision int64
 	if answer.StatusCode != http.StatusOK {
 		return page, fmt.Errorf("etcd answered HTTP %d", answer.StatusCode)
 	}
-	return page, json.NewDecoder(answer.Body).Decode(&page)
+	err = json.NewDecoder(answer.Body).Decode(&page)
+	return page, err
 }
 
 // AuditLog is the audit log as the API server wrote it, for searches; AuditEvents reads it.

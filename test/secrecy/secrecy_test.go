@@ -80,7 +80,7 @@ var _ = Describe("After all that can become of orders, with faults,", Ordered, f
 		Expect(api.quotes.Load()).To(BeNumerically(">", 5))
 	})
 
-	It("the search has found what there is to find", func(ctx SpecContext) {
+	It("the search has found what there is to find", func() {
 		found := map[string]int{}
 		for _, s := range seen {
 			for _, where := range []string{etcdPlace, "mail", "webhook request", "REST answer"} {
