@@ -54,13 +54,14 @@ func within(networks []netip.Prefix, address netip.Addr) bool {
 // parseAddress reads an address, with or without a port. One of IPv4 that is written as one
 // of IPv6 is one of IPv4, and an interface's name does not count.
 func parseAddress(text string) (netip.Addr, bool) {
-	address, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
+	// A connection's always has a port.
+	both, err := netip.ParseAddrPort(text)
+	address := both.Addr()
 	if err != nil {
-		both, err := netip.ParseAddrPort(text)
-		if err != nil {
-			return netip.Addr{}, false
-		}
-		address = both.Addr()
+		address, err = netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
+	}
+	if err != nil {
+		return netip.Addr{}, false
 	}
 	return address.Unmap().WithZone(""), true
 }

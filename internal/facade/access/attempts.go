@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -32,24 +31,12 @@ const (
 type attempts struct {
 	clock     clock.PassiveClock
 	perMinute float64
-	// secret keys the hashes, so that they are of no use to anybody.
-	secret []byte
+	digests   digests
 
 	mu          sync.Mutex
 	credentials *lru.Cache // digest → standing
 	addresses   *lru.Cache // neighbourhood → tally
 }
-
-// credentialKind is what a credential is shown as: what is good as one is bad as another.
-type credentialKind byte
-
-const (
-	accessToken credentialKind = iota
-	refreshToken
-	keyAndSecret
-)
-
-type digest [sha256.Size]byte
 
 // standing is what is known of a credential.
 type standing struct {
@@ -66,14 +53,14 @@ type tally struct {
 }
 
 func newAttempts(random io.Reader, c clock.PassiveClock, perMinute int) (*attempts, error) {
-	a := &attempts{
-		clock: c, perMinute: float64(perMinute), secret: make([]byte, sha256.Size),
-		credentials: lru.New(maxCredentials), addresses: lru.New(maxAddresses),
-	}
-	if _, err := io.ReadFull(random, a.secret); err != nil {
+	secret := make([]byte, sha256.Size)
+	if _, err := io.ReadFull(random, secret); err != nil {
 		return nil, fmt.Errorf("making the key of a table of credentials: %w", err)
 	}
-	return a, nil
+	return &attempts{
+		clock: c, perMinute: float64(perMinute), digests: digests{secret: secret},
+		credentials: lru.New(maxCredentials), addresses: lru.New(maxAddresses),
+	}, nil
 }
 
 // attempt is one credential, on its way to be checked.
@@ -88,7 +75,7 @@ type attempt struct {
 // refused moments ago, or that its address has shown too many that were. The attempt counts
 // as a failure until its end says otherwise, so that many at one time are not too many.
 func (a *attempts) begin(kind credentialKind, credential string, address netip.Addr, bad error) (*attempt, error) {
-	try := &attempt{table: a, digest: a.hash(kind, credential), from: neighbourhood(address)}
+	try := &attempt{table: a, digest: a.digests.of(kind, credential), from: neighbourhood(address)}
 	now := a.clock.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -141,15 +128,15 @@ func (t *attempt) end(err error) {
 func (a *attempts) issued(session *Session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.credentials.Add(a.hash(accessToken, session.Access.Reveal()), standing{good: true})
-	a.credentials.Add(a.hash(refreshToken, session.Refresh.Reveal()), standing{good: true})
+	a.credentials.Add(a.digests.of(accessToken, session.Access.Reveal()), standing{good: true})
+	a.credentials.Add(a.digests.of(refreshToken, session.Refresh.Reveal()), standing{good: true})
 }
 
 // knows tells whether a credential was good when it was last checked.
 func (a *attempts) knows(kind credentialKind, credential string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.standing(a.hash(kind, credential)).good
+	return a.standing(a.digests.of(kind, credential)).good
 }
 
 func (a *attempts) standing(of digest) standing {
@@ -166,11 +153,4 @@ func (a *attempts) tally(from string, now time.Time) tally {
 		last.failures = max(0, last.failures-a.perMinute*now.Sub(last.at).Minutes())
 	}
 	return tally{failures: last.failures, at: now}
-}
-
-func (a *attempts) hash(kind credentialKind, credential string) digest {
-	mac := hmac.New(sha256.New, a.secret)
-	mac.Write([]byte{byte(kind)})
-	mac.Write([]byte(credential))
-	return digest(mac.Sum(nil))
 }

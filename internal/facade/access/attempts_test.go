@@ -166,7 +166,7 @@ func TestAnOutageIsNobodysFailureAndHangingUpIs(t *testing.T) {
 		if refused {
 			continue
 		}
-		try := &attempt{table: table, digest: table.hash(accessToken, fmt.Sprint("short ", i)), from: neighbourhood(office), counts: true}
+		try := &attempt{table: table, digest: table.digests.of(accessToken, fmt.Sprint("short ", i)), from: neighbourhood(office), counts: true}
 		try.end(unavailable(context.Canceled))
 	}
 }

@@ -41,7 +41,7 @@ func (g *Guard) Authenticate(r *http.Request) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := g.attempts.hash(accessToken, token)
+	shown := g.attempts.digests.of(accessToken, token)
 	if known, ok := g.recognised.Get(shown); ok {
 		if identity, ok := known.(*Identity); ok {
 			return identity, nil

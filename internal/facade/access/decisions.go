@@ -39,13 +39,13 @@ type decision struct {
 // Authorize answers as the authorizer does, or did moments ago: allowTTL, or denyTTL. Who
 // asks together with others waits for no longer than its own ctx.
 func (d *decisions) Authorize(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
-	key := question(a)
-	if known, ok := d.known.Get(key); ok {
+	asked := questionOf(a)
+	if known, ok := d.known.Get(asked); ok {
 		if of, ok := known.(decision); ok {
 			return of.Decision, of.reason, nil
 		}
 	}
-	answered := d.flights.DoChan(key, func() (any, error) {
+	answered := d.flights.DoChan(asked.text(), func() (any, error) {
 		// Whoever asked first may hang up: the others go on waiting.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 		defer cancel()
@@ -58,7 +58,7 @@ func (d *decisions) Authorize(ctx context.Context, a authorizer.Attributes) (aut
 			ttl = allowTTL
 		}
 		of := decision{Decision: made, reason: reason}
-		d.known.Add(key, of, ttl)
+		d.known.Add(asked, of, ttl)
 		return of, nil
 	})
 	select {
@@ -75,25 +75,39 @@ func (d *decisions) Authorize(ctx context.Context, a authorizer.Attributes) (aut
 
 // question is the same for two requests whose answer is: all that a SubjectAccessReview holds,
 // of requests without object names and selectors.
-func question(a authorizer.Attributes) string {
-	text := add(nil, a.GetVerb(), a.GetNamespace(), a.GetAPIGroup(), a.GetAPIVersion(), a.GetResource(), a.GetSubresource())
+type question struct {
+	user, verb, namespace, group, version, resource, subresource string
+}
+
+func questionOf(a authorizer.Attributes) question {
+	q := question{
+		verb: a.GetVerb(), namespace: a.GetNamespace(), group: a.GetAPIGroup(), version: a.GetAPIVersion(),
+		resource: a.GetResource(), subresource: a.GetSubresource(),
+	}
 	switch who := a.GetUser().(type) {
 	case nil:
 	case *questioned:
-		text = append(text, who.text...)
+		q.user = who.text
 	default:
-		text = append(text, describe(who)...)
+		q.user = string(describe(who))
 	}
-	return string(text)
+	return q
 }
 
-// questioned is a user, and what question makes of it: the same for each request.
+// text is another for each question.
+func (q question) text() string {
+	return string(add(nil, q.user, q.verb, q.namespace, q.group, q.version, q.resource, q.subresource))
+}
+
+// questioned is a user, and what questionOf makes of it: the same for each request.
 type questioned struct {
 	user.Info
-	text []byte
+	text string
 }
 
-func asQuestioned(who user.Info) user.Info { return &questioned{Info: who, text: describe(who)} }
+func asQuestioned(who user.Info) user.Info {
+	return &questioned{Info: who, text: string(describe(who))}
+}
 
 // describe is all that a SubjectAccessReview says of a user.
 func describe(who user.Info) []byte {
