@@ -35,8 +35,8 @@ type asking struct {
 	answers time.Duration
 	// installed is what it answers then.
 	installed bool
-	// replicas see what the controller writes.
-	replicas []*orders.Index
+	// replicas see what is written, each so much later.
+	replicas map[*orders.Index]time.Duration
 }
 
 const testInterval = 10 * time.Second
@@ -45,7 +45,7 @@ func newAsking(t *testing.T) *asking {
 	t.Helper()
 	a := &asking{shop: newShop(t)}
 	a.server.Writer = a.writer(t)
-	a.replicas = []*orders.Index{a.server.Desk.Index}
+	a.replicas = map[*orders.Index]time.Duration{a.server.Desk.Index: 0}
 	return a
 }
 
@@ -72,8 +72,13 @@ func (a *asking) show(t *testing.T, name string) *v1alpha1.EsimOrder {
 	if err := a.api.Get(t.Context(), client.ObjectKey{Namespace: "acme", Name: name}, order); err != nil {
 		t.Error(err)
 	}
-	for _, index := range a.replicas {
-		index.OnUpdate(nil, order.DeepCopy())
+	for index, lag := range a.replicas {
+		seen := order.DeepCopy()
+		if lag == 0 {
+			index.OnUpdate(nil, seen)
+		} else {
+			time.AfterFunc(lag, func() { index.OnUpdate(nil, seen) })
+		}
 	}
 	return order
 }
@@ -223,22 +228,30 @@ func TestWhatNeedsNoAskingCostsNoWrite(t *testing.T) {
 	})
 }
 
-// Each replica has its own index; the API server decides which of them asks.
+// Each replica has its own index, which may lag; the API server decides which of them asks.
 func TestAHundredReadersAtTwoReplicasAskOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const lag = 500 * time.Millisecond
 		a := newAsking(t)
 		other := newShop(t, func(s *server.Server) { s.Live, s.Writer = a.api, a.server.Writer })
-		a.replicas = append(a.replicas, other.server.Desk.Index)
+		a.replicas[other.server.Desk.Index] = lag
 		a.answers = time.Second
 		path := a.deliver(t, 1, testInterval)
-		handlers := []http.Handler{a.checked(t), other.checked(t)}
+		time.Sleep(lag)
 		var group sync.WaitGroup
-		for i := range 100 {
-			group.Go(func() {
-				if order, took := read(t, handlers[i%2], path); took != time.Second || order.RefreshedAt == nil {
-					t.Errorf("answered %+v after %s", order, took)
-				}
-			})
+		for _, replica := range []struct {
+			http.Handler
+			want time.Duration
+		}{{a.checked(t), a.answers}, {other.checked(t), a.answers + lag}} {
+			for range 50 {
+				group.Go(func() {
+					if order, took := read(t, replica, path); took != replica.want || order.RefreshedAt == nil {
+						t.Errorf("answered %+v after %s, want %s", order, took, replica.want)
+					}
+				})
+			}
+			// The other replica does not know yet that the operator is being asked.
+			synctest.Wait()
 		}
 		group.Wait()
 		if n := a.asked.Load(); n != 1 {
