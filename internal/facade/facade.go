@@ -28,6 +28,7 @@ import (
 type Facade struct {
 	config Config
 	cache  cache.Cache
+	terms  *terms
 	client client.Client
 	guard  *access.Guard
 	ready  *readiness
@@ -60,6 +61,7 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, log logr.L
 	if err != nil {
 		return nil, fmt.Errorf("setting up the caches: %w", err)
 	}
+	f.terms = newTerms(f.cache)
 	calling := rest.CopyConfig(restConfig)
 	calling.Timeout = config.CallTimeout.Duration
 	direct, err := client.New(calling, client.Options{Scheme: scheme})
@@ -72,7 +74,7 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, log logr.L
 		return nil, err
 	}
 	f.guard, err = access.New(access.Config{
-		REST: restConfig, Cache: f.cache, TrustedProxies: proxies, Limits: config.RateLimits,
+		REST: restConfig, Cache: f.terms, TrustedProxies: proxies, Limits: config.RateLimits,
 		Failures: config.FailuresPerAddress, Clock: clock.RealClock{}, Random: rand.Reader,
 	})
 	if err != nil {
@@ -105,7 +107,7 @@ func (f *Facade) watch(ctx context.Context) error {
 		handler toolscache.ResourceEventHandler
 	}{
 		{&v1alpha1.EsimOrder{}, f.orders}, {&v1alpha1.EsimProduct{}, f.products},
-		{&v1alpha1.EsimClient{}, nil}, {&v1alpha1.EsimWallet{}, nil},
+		{&v1alpha1.EsimClient{}, f.terms}, {&v1alpha1.EsimWallet{}, nil},
 	} {
 		informer, err := f.cache.GetInformer(ctx, watched.kind, cache.BlockUntilSynced(false))
 		if err != nil {
@@ -129,7 +131,7 @@ func (f *Facade) newServer(stopping context.Context) *server.Server {
 	return &server.Server{
 		Guard: f.guard, Catalogue: f.products,
 		Desk:  &orders.Desk{Index: f.orders, API: f.client, Random: rand.Reader},
-		Cache: f.cache, Live: f.client, Writer: f.client,
+		Cache: f.terms, Live: f.client, Writer: f.client,
 		Synced: f.ready.synced, Ready: f.ready.check,
 		Clock: clock.RealClock{}, Stopping: stopping, Log: f.log, Metrics: f.metrics,
 	}
