@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -11,12 +12,14 @@ import (
 )
 
 // facadeRole serves the REST API until ctx ends, and then lets requests in flight end.
-func facadeRole(ctx context.Context, args []string) error {
+func facadeRole(ctx context.Context, args []string) (err error) {
 	config, err := facade.ReadConfig(args)
 	if err != nil {
 		return err
 	}
-	log := facade.NewLog(os.Stderr, config.LogLevel)
+	lines := facade.NewLogBuffer(os.Stderr)
+	defer func() { err = errors.Join(err, lines.Close()) }()
+	log := facade.NewLog(lines, config.LogLevel)
 	ctrl.SetLogger(log)
 	restConfig, err := identity(config.Kubeconfig)
 	if err != nil {

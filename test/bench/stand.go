@@ -74,7 +74,9 @@ func (s *stand) start(ctx context.Context) (err error) {
 		return fmt.Errorf("making the log: %w", err)
 	}
 	s.onClose(s.logFile.Close)
-	s.log = facade.NewLog(s.logFile, "info")
+	lines := facade.NewLogBuffer(s.logFile)
+	s.onClose(lines.Close)
+	s.log = facade.NewLog(lines, "info")
 	if err := s.stock(ctx); err != nil {
 		return err
 	}
