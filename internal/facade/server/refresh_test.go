@@ -262,8 +262,20 @@ func TestAHundredReadersAtTwoReplicasAskOnce(t *testing.T) {
 
 func TestWhoeverAskedFirstMayHangUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const writing = 500 * time.Millisecond
 		a := newAsking(t)
 		a.answers = time.Second
+		at := a.server.Writer
+		a.server.Writer = interceptor.NewClient(a.api, interceptor.Funcs{
+			Patch: func(ctx context.Context, _ client.WithWatch, o client.Object, patch client.Patch, opts ...client.PatchOption) error {
+				select {
+				case <-time.After(writing):
+					return at.Patch(ctx, o, patch, opts...)
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			},
+		})
 		path, handler := a.deliver(t, 1, testInterval), a.checked(t)
 		var group sync.WaitGroup
 		gone, hangUp := context.WithCancel(t.Context())
@@ -273,7 +285,7 @@ func TestWhoeverAskedFirstMayHangUp(t *testing.T) {
 		})
 		synctest.Wait()
 		group.Go(func() {
-			if order, took := read(t, handler, path); took != time.Second || order.RefreshedAt == nil {
+			if order, took := read(t, handler, path); took != writing+a.answers || order.RefreshedAt == nil {
 				t.Errorf("answered %+v after %s", order, took)
 			}
 		})
