@@ -100,9 +100,9 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 // setWebhooks says how the client's endpoints stand.
 func (r *ClientReconciler) setWebhooks(terms *v1alpha1.EsimClient) {
 	conditions := (*[]metav1.Condition)(&terms.Status.Conditions)
-	bad, webhooks, any := r.Health.webhooksStatus(terms)
+	bad, webhooks, told := r.Health.webhooksStatus(terms)
 	terms.Status.Webhooks = bad
-	if !any {
+	if !told {
 		meta.RemoveStatusCondition(conditions, v1alpha1.ConditionWebhooksReady)
 		return
 	}

@@ -135,12 +135,13 @@ func (r *CourierReconciler) dispatch(order *v1alpha1.EsimOrder, terms *v1alpha1.
 		}
 		for _, recipient := range wanted {
 			stop := stopOf(notification, recipient)
-			switch state := trip.state(stop); {
-			case state == stopUnderWay:
+			switch trip.state(stop) {
+			case stopUnderWay:
 				underWay = true
 				continue
-			case state == stopDone:
+			case stopDone:
 				continue
+			case stopOpen:
 			}
 			if again := trip.laterThan(stop, now); again > 0 {
 				wait = soonest(wait, again)

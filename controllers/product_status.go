@@ -47,6 +47,7 @@ func applyProductStatus(product *v1alpha1.EsimProduct, ids assignedIDs, operator
 	status.ID, status.Variants = ids.product, ids.variants
 	active := slices.DeleteFunc(slices.Clone(product.Spec.Variants), func(v v1alpha1.EsimVariant) bool { return v.Inactive })
 	status.SellableVariants = sellable(active, operators)
+	status.Sellers = sellers(active, operators)
 
 	ready := saleCondition(active, operators, status.SellableVariants)
 	if ids.taken != "" {
@@ -70,6 +71,20 @@ func sellable(active []v1alpha1.EsimVariant, operators map[string]operatorState)
 		}
 	}
 	return count
+}
+
+// mostSellers is how many operators a status names.
+const mostSellers = 64
+
+// sellers are the operators that are ready to sell something, in alphabetical order.
+func sellers(active []v1alpha1.EsimVariant, operators map[string]operatorState) []string {
+	var ready []string
+	for _, name := range operatorNames(active) {
+		if operators[name] == operatorReady && len(ready) < mostSellers {
+			ready = append(ready, name)
+		}
+	}
+	return ready
 }
 
 // saleCondition is Ready as far as selling goes: the reason is what somebody has to mend first.

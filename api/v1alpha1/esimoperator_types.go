@@ -85,6 +85,11 @@ type EsimOperatorSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('24h')",message="must be a duration between 1s and 24h, such as 10s or 5m"
 	RefreshInterval metav1.Duration `json:"refreshInterval,omitzero"`
 
+	// catalogue has the operator's list turned into EsimProducts. Where it is
+	// absent, EsimProducts are written by hand.
+	// +optional
+	Catalogue *OperatorCatalogue `json:"catalogue,omitempty"`
+
 	// recovery says how long an order is kept going when it cannot be filled.
 	// +optional
 	// +kubebuilder:default={}
@@ -209,8 +214,18 @@ type EsimOperatorStatus struct {
 	// +optional
 	SMDPAddressGeneration int64 `json:"smdpAddressGeneration,omitempty"`
 
+	// catalogue is what came of the operator's list.
+	// +optional
+	Catalogue *CatalogueStatus `json:"catalogue,omitempty"`
+
+	// balance is what is left in our account, where the operator tells. It is
+	// rounded, and written where it changed.
+	// +optional
+	Balance *BalanceStatus `json:"balance,omitempty"`
+
 	// conditions: Ready, with a reason that tells AuthFailed, Unreachable,
-	// CircuitOpen and OutOfService apart; AnswersLost.
+	// CircuitOpen and OutOfService apart; AnswersLost, AccountEmpty and
+	// CatalogueImported.
 	// +optional
 	Conditions Conditions `json:"conditions,omitempty"`
 }
@@ -223,6 +238,8 @@ type EsimOperatorStatus struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="SM-DP+",type=string,JSONPath=`.status.smdpAddress`
+// +kubebuilder:printcolumn:name="Plans",type=integer,JSONPath=`.status.catalogue.plans`
+// +kubebuilder:printcolumn:name="Balance",type=string,JSONPath=`.status.balance.amount`
 // +kubebuilder:printcolumn:name="In-Flight",type=integer,JSONPath=`.spec.limits.inFlight`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

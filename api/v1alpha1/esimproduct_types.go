@@ -153,6 +153,12 @@ type EsimProductStatus struct {
 	// +optional
 	SellableVariants int32 `json:"sellableVariants"`
 
+	// sellers are the EsimOperators that can sell something of it now.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	Sellers []string `json:"sellers,omitempty"`
+
 	// conditions: Ready, AmountsDistinct.
 	// +optional
 	Conditions Conditions `json:"conditions,omitempty"`
@@ -178,6 +184,7 @@ type VariantStatus struct {
 // +kubebuilder:printcolumn:name="Country",type=string,JSONPath=`.spec.countryCode`
 // +kubebuilder:printcolumn:name="Currency",type=string,JSONPath=`.spec.currency`
 // +kubebuilder:printcolumn:name="Sellable",type=integer,JSONPath=`.status.sellableVariants`
+// +kubebuilder:printcolumn:name="By",type=string,JSONPath=`.status.sellers`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

@@ -205,6 +205,9 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 		ProbeInterval: config.ProbeInterval.Duration,
 	}
 	products := &controllers.ProductReconciler{Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Clock: p.clock}
+	catalogues := &controllers.CatalogueReconciler{
+		Client: p.mgr.GetClient(), Writer: p.writer, Connections: pool, Clock: p.clock, Jitter: rand.Float64,
+	}
 	clients := &controllers.ClientReconciler{Client: p.mgr.GetClient(), Writer: p.writer, Health: health, Clock: p.clock}
 	audit := &controllers.LedgerAudit{Ledger: books, Clock: clock.RealClock{}, Interval: config.AuditInterval.Duration}
 	if err := p.mgr.Add(audit); err != nil {
@@ -215,7 +218,7 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 	}
 	for _, controller := range []interface {
 		SetupWithManager(ctx context.Context, mgr ctrl.Manager) error
-	}{orders, wallets, operators, products, clients, courier} {
+	}{orders, wallets, operators, products, clients, courier, catalogues} {
 		if err := controller.SetupWithManager(ctx, p.mgr); err != nil {
 			return err
 		}

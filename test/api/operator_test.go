@@ -30,6 +30,8 @@ const (
 	saysTimeout     = `must be a duration between 1s and 2m, such as 30s or 1m30s`
 	saysFailover    = `must be a duration of at least 1s in hours, minutes and seconds, such as 2m`
 	saysSettled     = `must be a duration of at least 1s in hours, minutes and seconds, such as 10m`
+	saysInterval    = `must be a duration of at least 1m in hours, minutes and seconds, such as 6h`
+	saysMarkup      = `must be a number in quotes from 0 to 9999 with at most 2 decimals, such as "30" or "12.5"`
 	saysRefresh     = `must be a duration between 1s and 24h, such as 10s or 5m`
 	saysPinned      = `pin the sender's certificate: set sans (a DNS name or URI in it), or fingerprints (its SHA-256)`
 	saysFingerprint = `must be a SHA-256 in hexadecimal digits, with or without colons, as openssl x509 -fingerprint -sha256 prints it`
@@ -53,6 +55,25 @@ var refusedOperators = []refusal{
 		of:     "a notification point that means what there is not",
 		change: `spec: {es2plus: {notifications: {caSecretRef: {name: telco-one-ca}, sans: [rsp.example.com], points: [{id: 6, means: Enabled}]}}}`,
 		says:   []string{`spec.es2plus.notifications.points[0].means: Unsupported value: "Enabled": supported values: "Installed", "Used", "Deleted", "Nothing"`},
+	}, {
+		of:     "a list that is read all the time",
+		change: `spec: {catalogue: {currency: USD, interval: 1s}}`,
+		says:   []string{`spec.catalogue.interval: Invalid value: "1s": ` + saysInterval},
+	}, {
+		of:     "a markup that is no number",
+		change: `spec: {catalogue: {currency: USD, markupPercent: "30%"}}`,
+		says:   []string{`spec.catalogue.markupPercent: Invalid value: "30%": ` + saysMarkup},
+	}, {
+		of:     "a list of what is no country, in what is no currency",
+		change: `spec: {catalogue: {currency: EUX, countries: [JAP]}}`,
+		says: []string{
+			`spec.catalogue.countries[0]: Invalid value: "JAP": ` + saysCountry,
+			`spec.catalogue.currency: Invalid value: "EUX": ` + saysCurrency,
+		},
+	}, {
+		of:     "a list in no currency",
+		change: `spec: {catalogue: {markupPercent: "30"}}`,
+		says:   []string{`spec.catalogue.currency: Required value`},
 	}, {
 		of:     "a fail-over at once",
 		change: `spec: {recovery: {failoverAfter: 0s}}`,
