@@ -65,9 +65,9 @@ var refusedOperators = []refusal{
 		says:   []string{`spec.catalogue.markupPercent: Invalid value: "30%": ` + saysMarkup},
 	}, {
 		of:     "a list of what is no country, in what is no currency",
-		change: `spec: {catalogue: {currency: EUX, countries: [JAP]}}`,
+		change: `spec: {catalogue: {currency: EUX, countries: [jpn]}}`,
 		says: []string{
-			`spec.catalogue.countries[0]: Invalid value: "JAP": ` + saysCountry,
+			`spec.catalogue.countries[0]: Invalid value: "jpn": ` + saysCountry,
 			`spec.catalogue.currency: Invalid value: "EUX": ` + saysCurrency,
 		},
 	}, {
