@@ -89,28 +89,46 @@ func secretName(operator *v1alpha1.EsimOperator) string {
 // DriverFactory makes a driver for an EsimOperator. onCall hears of each call.
 type DriverFactory func(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error)
 
+// drivers makes the drivers of this version of the manager, one function a kind of operator.
+type drivers struct {
+	fence *leader.Fence
+	wrap  func(http.RoundTripper) http.RoundTripper
+}
+
 // NewDrivers is the DriverFactory of this version of the manager. fence is asked before each
 // call that buys or gives back. wrap, where set, wraps what carries the calls.
 func NewDrivers(fence *leader.Fence, wrap func(http.RoundTripper) http.RoundTripper) DriverFactory {
+	d := drivers{fence, wrap}
 	return func(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error) {
-		config, err := es2plusConfig(operator, secret)
-		if err != nil {
-			return nil, err
+		switch {
+		case operator.Spec.ES2Plus != nil:
+			return d.es2plus(operator, secret, onCall)
+		default:
+			return nil, errNoDriver
 		}
-		config.Guard, config.OnCall, config.WrapTransport = fence.Enter, onCall, wrap
-		driver, err := es2plus.New(config)
-		if err != nil {
-			return nil, fmt.Errorf("Secret %s or the spec cannot be used: %w", secret.Name, err) //nolint:staticcheck // a kind's name
-		}
-		return driver, nil
 	}
+}
+
+func (d drivers) es2plus(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error) {
+	config, err := es2plusConfig(operator, secret)
+	if err != nil {
+		return nil, err
+	}
+	config.Guard, config.OnCall, config.WrapTransport = d.fence.Enter, onCall, d.wrap
+	driver, err := es2plus.New(config)
+	if err != nil {
+		return nil, unusable(secret, err)
+	}
+	return driver, nil
+}
+
+// unusable says that no driver can be made from a Secret, or from the spec.
+func unusable(secret *corev1.Secret, err error) error {
+	return fmt.Errorf("Secret %s or the spec cannot be used: %w", secret.Name, err) //nolint:staticcheck // a kind's name
 }
 
 func es2plusConfig(operator *v1alpha1.EsimOperator, secret *corev1.Secret) (es2plus.Config, error) {
 	spec := operator.Spec.ES2Plus
-	if spec == nil {
-		return es2plus.Config{}, errNoDriver
-	}
 	for _, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey, corev1.ServiceAccountRootCAKey} {
 		if len(secret.Data[key]) == 0 {
 			return es2plus.Config{}, fmt.Errorf("Secret %s has no %s", secret.Name, key) //nolint:staticcheck // a kind's name
