@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidwall/btree"
@@ -13,8 +14,8 @@ import (
 	"github.com/telcodev/esim-operator/internal/ids"
 )
 
-// entry is an order and what it is sorted by. It never changes: an order that changed has
-// another.
+// entry is an order and what it is sorted by. That never changes: an order that changed has
+// another entry.
 type entry struct {
 	order *v1alpha1.EsimOrder
 	// created in seconds, which is what a creationTimestamp has.
@@ -27,6 +28,8 @@ type entry struct {
 	standing  standing
 	uid       types.UID
 	iccid     string
+
+	text atomic.Pointer[text]
 }
 
 // standing of an order among those with one clientReference, as the controller sees it: an

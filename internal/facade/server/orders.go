@@ -71,11 +71,11 @@ func (s *Server) GetOrder(ctx context.Context, r wire.GetOrderRequestObject) (wi
 	}
 	order = s.await(ctx, order, preferredWait(r.Params.Prefer, 0), (*v1alpha1.EsimOrder).Terminal)
 	order = s.refreshed(ctx, order)
-	object, err := s.objectWithCode(ctx, order)
+	text, err := s.text(ctx, order)
 	if err != nil {
 		return nil, err
 	}
-	return wire.GetOrder200JSONResponse{Body: object, Headers: wire.GetOrder200ResponseHeaders{CacheControl: noStore}}, nil
+	return text, nil
 }
 
 // find is the caller's order with an id. Another client's is not there.
@@ -162,32 +162,6 @@ func (s *Server) object(ctx context.Context, order *v1alpha1.EsimOrder) (wire.Or
 		return wire.Order{}, err
 	}
 	return present.Order(order, now), nil
-}
-
-// objectWithCode is an order with its activation code, where there is one and the caller may
-// see it.
-func (s *Server) objectWithCode(ctx context.Context, order *v1alpha1.EsimOrder) (wire.Order, error) {
-	object, err := s.object(ctx, order)
-	if err != nil || order.Status.Phase != v1alpha1.PhaseDelivered {
-		return object, err
-	}
-	allowed, err := s.maySeeCodes(ctx)
-	if err != nil || !allowed {
-		return object, err
-	}
-	if object.IsInstalled {
-		// Of no use to its owner any more, and of use to a thief.
-		if order.Status.Esim != nil {
-			object.ActivationCode = present.OrAbsent(order.Status.Esim.ActivationCode)
-		}
-		return object, nil
-	}
-	code, err := s.activationCode(ctx, order)
-	if err != nil {
-		return object, err
-	}
-	object.ActivationCode = present.OrAbsent(code.Reveal())
-	return object, nil
 }
 
 // cancelRefused tells whether an order's cancellation was refused.

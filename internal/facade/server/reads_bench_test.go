@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -12,11 +13,14 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/facade"
@@ -107,6 +111,7 @@ func guardedBy(b *testing.B) func(*server.Server) {
 	b.Cleanup(yes.Close)
 	const many = 1_000_000_000
 	return func(s *server.Server) {
+		s.Cache = noTerms{s.Cache}
 		guard, err := access.New(access.Config{
 			REST:  &rest.Config{Host: yes.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}},
 			Cache: s.Cache, Limits: v1alpha1.RateLimits{Read: many}, Clock: clock.RealClock{}, Random: zeros{},
@@ -116,6 +121,18 @@ func guardedBy(b *testing.B) func(*server.Server) {
 		}
 		s.Guard = guard
 	}
+}
+
+// noTerms are those of clients that have none, as the facade's memory tells.
+type noTerms struct{ client.Reader }
+
+var errNoTerms = apierrors.NewNotFound(schema.GroupResource{Resource: "esimclients"}, v1alpha1.ClientName)
+
+func (r noTerms) Get(ctx context.Context, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
+	if _, ok := into.(*v1alpha1.EsimClient); ok {
+		return errNoTerms
+	}
+	return r.Reader.Get(ctx, key, into, opts...)
 }
 
 // zeros is randomness that nothing depends on.
