@@ -50,9 +50,10 @@ type OperatorReconciler struct {
 	// ProbeInterval is how often an operator is probed; 0 for DefaultProbeInterval.
 	ProbeInterval time.Duration
 
-	mu    sync.Mutex
-	made  map[string]madeFrom
-	queue wakeQueue
+	mu       sync.Mutex
+	made     map[string]madeFrom
+	balances balances
+	queue    wakeQueue
 }
 
 // DefaultProbeInterval is how often an operator is probed.
@@ -138,7 +139,11 @@ func (r *OperatorReconciler) connect(ctx context.Context, operator *v1alpha1.Esi
 	defer cancel()
 	found := driver.Probe(probed)
 	connection.Probed(found)
-	return judge(found, connection.State()), nil
+	ready := judge(found, connection.State())
+	if found == nil {
+		ready.balance = r.balances.of(probed, operator.Name, driver, r.Clock.Now())
+	}
+	return ready, nil
 }
 
 // credentials is the operator's Secret; nil where it does not exist.
@@ -185,6 +190,7 @@ func (r *OperatorReconciler) forgetDriver(name string) {
 
 func (r *OperatorReconciler) forget(name string) {
 	r.Connections.Remove(name)
+	r.balances.forget(name)
 	r.forgetDriver(name)
 }
 

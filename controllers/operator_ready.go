@@ -17,6 +17,8 @@ type readiness struct {
 	ok              bool
 	reason, message string
 	answersLost     bool
+	// balance of our account, where the operator could be asked and tells.
+	balance *operators.Balance
 }
 
 // judge joins what a probe found with what calls showed. A refusal that calls met counts more
@@ -63,6 +65,9 @@ func (r readiness) apply(operator *v1alpha1.EsimOperator, now time.Time) bool {
 		Type: v1alpha1.ConditionReady, Status: status, Reason: r.reason, Message: r.message,
 		ObservedGeneration: operator.Generation, LastTransitionTime: metav1.NewTime(now),
 	})
+	if r.ok || r.balance != nil {
+		applyBalance(operator, r.balance, now)
+	}
 	if !r.answersLost {
 		meta.RemoveStatusCondition(conditions, v1alpha1.ConditionAnswersLost)
 		return turned
