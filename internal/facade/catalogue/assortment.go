@@ -3,7 +3,6 @@ package catalogue
 import (
 	"slices"
 	"strings"
-	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -70,6 +69,8 @@ type Page struct {
 	Products []*Product
 	// Total is how many products the filter finds on all pages together.
 	Total int
+
+	text *pageText
 }
 
 // List answers a page of what the client may buy, sorted by number. Pages count from 1; one
@@ -77,6 +78,9 @@ type Page struct {
 // search, or several conditions, a look at each product that the others leave.
 func (a Assortment) List(f Filter, number, size int) Page {
 	v := a.view()
+	if f == (Filter{}) {
+		return v.page(number, size)
+	}
 	products := v.products
 	switch {
 	case f.Covers != "":
@@ -90,6 +94,10 @@ func (a Assortment) List(f Filter, number, size int) Page {
 			return f.CountryCode != "" && p.Object.Spec.CountryCode != f.CountryCode || !strings.Contains(p.folded, folded)
 		})
 	}
+	return pageOf(products, number, size)
+}
+
+func pageOf(products []*Product, number, size int) Page {
 	page := Page{Total: len(products)}
 	// Without multiplying: a page's number may be as large as its caller likes.
 	if number < 1 || size < 1 || number-1 > len(products)/size {
@@ -99,54 +107,4 @@ func (a Assortment) List(f Filter, number, size int) Page {
 	end := start + min(size, len(products)-start)
 	page.Products = products[start:end:end]
 	return page
-}
-
-// view is what a selector leaves of a snapshot.
-type view struct {
-	products            []*Product
-	countries, covering func() map[v1alpha1.CountryCode][]*Product
-}
-
-// view is worked out once for each snapshot and selector.
-func (a Assortment) view() *view {
-	if labels.MatchesNothing(a.selector) {
-		return newView(nil)
-	}
-	build := sync.OnceValue(func() *view {
-		var products []*Product
-		a.from.numbers.Scan(func(p *Product) bool {
-			if a.sells(p) {
-				products = append(products, p)
-			}
-			return true
-		})
-		return newView(products)
-	})
-	made, _ := a.from.views.LoadOrStore(a.selector.String(), build)
-	if earlier, ok := made.(func() *view); ok {
-		build = earlier
-	}
-	return build()
-}
-
-func newView(products []*Product) *view {
-	return &view{
-		products: products,
-		countries: sync.OnceValue(func() map[v1alpha1.CountryCode][]*Product {
-			found := map[v1alpha1.CountryCode][]*Product{}
-			for _, p := range products {
-				found[p.Object.Spec.CountryCode] = append(found[p.Object.Spec.CountryCode], p)
-			}
-			return found
-		}),
-		covering: sync.OnceValue(func() map[v1alpha1.CountryCode][]*Product {
-			found := map[v1alpha1.CountryCode][]*Product{}
-			for _, p := range products {
-				for _, country := range p.Coverage() {
-					found[country] = append(found[country], p)
-				}
-			}
-			return found
-		}),
-	}
 }

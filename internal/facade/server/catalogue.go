@@ -64,33 +64,42 @@ func (s *Server) ListProducts(ctx context.Context, r wire.ListProductsRequestObj
 	}
 	number, size := paging(r.Params.Page, r.Params.PerPage, r.Params.Limit)
 	page := shop.List(filter, number, size)
-	return &productPage{products: page.Products, headers: pageHeaders(number, size, len(page.Products), page.Total)}, nil
+	text, err := page.Text(listedProducts)
+	if err != nil {
+		return nil, err
+	}
+	return &productPage{text: text, headers: pageHeaders(number, size, len(page.Products), page.Total)}, nil
 }
 
-// productPage is a page of products, each as it was put into JSON once.
+// productPage is the answer to whoever lists products.
 type productPage struct {
-	products []*catalogue.Product
-	headers  listHeaders
+	text    []byte
+	headers listHeaders
 }
 
 // VisitListProductsResponse writes the page, as the generated answer would.
 func (page *productPage) VisitListProductsResponse(w http.ResponseWriter) error {
+	page.headers.write(w.Header())
+	w.WriteHeader(http.StatusOK)
+	_, err := w.Write(page.text)
+	return err
+}
+
+// listedProducts is a list of products in JSON, each as it was written once.
+func listedProducts(products []*catalogue.Product) ([]byte, error) {
 	const usual = 192
-	body := append(make([]byte, 0, usual*(1+len(page.products))), '[')
-	for i, p := range page.products {
+	body := append(make([]byte, 0, usual*(1+len(products))), '[')
+	for i, p := range products {
 		listed, err := p.Listed(listedProduct)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if i > 0 {
 			body = append(body, ',')
 		}
 		body = append(body, listed...)
 	}
-	page.headers.write(w.Header())
-	w.WriteHeader(http.StatusOK)
-	_, err := w.Write(append(body, "]\n"...))
-	return err
+	return append(body, "]\n"...), nil
 }
 
 func listedProduct(p *catalogue.Product) ([]byte, error) {
