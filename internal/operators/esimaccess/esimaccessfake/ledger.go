@@ -24,8 +24,8 @@ func (v *Vendor) Ledger() []Entry {
 	return slices.Clone(v.ledger)
 }
 
-// Calls counts the entries of a function.
-func (v *Vendor) Calls(function Function) int {
+// Executed counts the ledger entries of a function.
+func (v *Vendor) Executed(function Function) int {
 	count := 0
 	for _, entry := range v.Ledger() {
 		if entry.Function == function {

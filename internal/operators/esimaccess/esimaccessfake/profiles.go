@@ -171,3 +171,14 @@ func (v *Vendor) SellAgain(iccid string) error {
 	v.esims = append(v.esims, &other)
 	return nil
 }
+
+// MatchingIDs of all profiles that were ever sold: what nothing may show.
+func (v *Vendor) MatchingIDs() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	out := make([]string, len(v.esims))
+	for i, e := range v.esims {
+		out[i] = e.matchingID
+	}
+	return out
+}
