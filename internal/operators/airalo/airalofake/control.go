@@ -214,3 +214,15 @@ func (s *Server) HasMatchingID(iccid activation.ICCID, id activation.Credential)
 	o, known := s.shop.byICCID[iccid]
 	return known && o.status == OrderCompleted && o.sim.matchingID.Equal(id)
 }
+
+// Secrets are all credentials that were given out, so that tests can search for them where they
+// must not be: tokens, matching IDs and our own secret.
+func (s *Server) Secrets() []string {
+	secrets := append(s.tokens.all(), s.options.ClientSecret)
+	s.shop.mu.Lock()
+	defer s.shop.mu.Unlock()
+	for _, o := range s.shop.orders {
+		secrets = append(secrets, o.sim.matchingID.Reveal())
+	}
+	return secrets
+}

@@ -7,6 +7,5 @@
 // knows no idempotency, so that what is ordered twice is sold twice; its list finds orders
 // whose description contains what was asked for; and it takes nothing back.
 //
-// Matching IDs and tokens are credentials: neither the ledger nor the control functions show
-// them.
+// Matching IDs and tokens are credentials: the ledger does not hold them.
 package airalofake

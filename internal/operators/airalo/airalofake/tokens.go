@@ -2,6 +2,8 @@ package airalofake
 
 import (
 	"crypto/rand"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,7 +50,9 @@ func (t *tokens) valid(token string) bool {
 func (t *tokens) revoke() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	clear(t.expiry)
+	for token := range t.expiry {
+		t.expiry[token] = time.Time{}
+	}
 }
 
 // within notes a request at now unless most were made within the minute before.
@@ -65,4 +69,11 @@ func within(asked *[]time.Time, now time.Time, most int) bool {
 	}
 	*asked = append(kept, now)
 	return true
+}
+
+// all tokens that were given out.
+func (t *tokens) all() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Keys(t.expiry))
 }
