@@ -1,6 +1,8 @@
 package access
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -34,7 +36,8 @@ type Identity struct {
 	User user.Info
 }
 
-// Authenticate tells who makes a request. The error is a Refusal: ErrNoToken, ErrInvalidToken,
+// Authenticate tells who makes a request. While the API server is away, for requests that only
+// read its last word about their token counts. The error is a Refusal: ErrNoToken, ErrInvalidToken,
 // that the API server did not answer, or that the address has shown too many bad tokens.
 func (g *Guard) Authenticate(r *http.Request) (*Identity, error) {
 	token, err := bearer(r.Header)
@@ -47,26 +50,44 @@ func (g *Guard) Authenticate(r *http.Request) (*Identity, error) {
 			return identity, nil
 		}
 	}
+	ctx := contextOf(r)
+	if isReading(ctx) {
+		if identity, ok := g.stillGood(g.tokensHeard.meanwhile(shown)); ok {
+			return identity, nil
+		}
+	}
 	try, err := g.attempts.begin(accessToken, token, g.Address(r), ErrInvalidToken)
 	if err != nil {
 		return nil, err
 	}
-	ctx := authenticator.WithAudiences(r.Context(), authenticator.Audiences{Audience})
-	response, genuine, err := g.tokens.AuthenticateToken(ctx, token)
-	var identity *Identity
-	switch {
-	case err != nil:
-		err = unavailable(fmt.Errorf("having a token reviewed: %w", err))
-	case !genuine:
-		err = ErrInvalidToken
-	default:
-		identity, err = identityOf(response.User)
-	}
+	identity, err := g.review(ctx, token)
 	try.end(err)
-	if err == nil {
+	var refusal *Refusal
+	switch {
+	case err == nil:
 		g.recognised.Add(shown, identity, reviewTTL)
+		g.recall(shown, token, identity)
+	case errors.As(err, &refusal) && refusal.Reason == Unauthorized:
+		g.tokensHeard.forget(shown)
+	case isReading(ctx) && ctx.Err() == nil:
+		if last, ok := g.stillGood(g.tokensHeard.unanswered(shown)); ok {
+			return last, nil
+		}
 	}
 	return identity, err
+}
+
+// review asks the API server whose token it is.
+func (g *Guard) review(ctx context.Context, token string) (*Identity, error) {
+	ctx = authenticator.WithAudiences(ctx, authenticator.Audiences{Audience})
+	response, genuine, err := g.tokens.AuthenticateToken(ctx, token)
+	switch {
+	case err != nil:
+		return nil, unavailable(fmt.Errorf("having a token reviewed: %w", err))
+	case !genuine:
+		return nil, ErrInvalidToken
+	}
+	return identityOf(response.User)
 }
 
 // identityOf is the ServiceAccount that a user is; only these are clients.

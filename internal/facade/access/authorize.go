@@ -21,7 +21,8 @@ const (
 
 // Authorize checks that the caller has all these rights in the client's namespace. It asks
 // without the names of objects, so an answer about one order is one about all. The error is a
-// Refusal that wraps ErrForbidden, or says that the API server did not answer.
+// Refusal that wraps ErrForbidden, or says that the API server did not answer. For a ctx that is
+// Reading its last answer counts while it does not.
 func (g *Guard) Authorize(ctx context.Context, identity *Identity, rights ...Right) error {
 	for _, right := range rights {
 		decision, _, err := g.rights.Authorize(ctx, authorizer.AttributesRecord{

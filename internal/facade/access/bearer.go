@@ -70,23 +70,37 @@ func (b boundSecret) isSession() bool {
 		len(validation.IsDNS1123Label(b.Namespace)) == 0
 }
 
-// secretOf is the Secret that a token is bound to, and false where it is bound to none. It
-// believes what the token says, so the token must have been reviewed.
-func secretOf(token string) (boundSecret, bool, error) {
-	var payload struct {
-		Kubernetes struct {
-			Namespace string       `json:"namespace"`
-			Secret    *boundSecret `json:"secret"`
-		} `json:"kubernetes.io"`
-	}
+// claims are what a token says of itself.
+type claims struct {
+	// Expires is in seconds since 1970 (RFC 7519 section 4.1.4); 0 where it is not told.
+	Expires    float64 `json:"exp"`
+	Kubernetes struct {
+		Namespace string       `json:"namespace"`
+		Secret    *boundSecret `json:"secret"`
+	} `json:"kubernetes.io"`
+}
+
+// claimsOf believes what the token says, so the token must have been reviewed.
+func claimsOf(token string) (claims, error) {
+	var payload claims
 	_, rest, _ := strings.Cut(token, ".")
 	middle, _, _ := strings.Cut(rest, ".")
 	text, err := base64.RawURLEncoding.DecodeString(middle)
 	if err != nil {
-		return boundSecret{}, false, fmt.Errorf("decoding the token's payload: %w", err)
+		return claims{}, fmt.Errorf("decoding the token's payload: %w", err)
 	}
 	if err := json.Unmarshal(text, &payload); err != nil {
-		return boundSecret{}, false, fmt.Errorf("reading the token's payload: %w", err)
+		return claims{}, fmt.Errorf("reading the token's payload: %w", err)
+	}
+	return payload, nil
+}
+
+// secretOf is the Secret that a token is bound to, and false where it is bound to none. The
+// token must have been reviewed.
+func secretOf(token string) (boundSecret, bool, error) {
+	payload, err := claimsOf(token)
+	if err != nil {
+		return boundSecret{}, false, err
 	}
 	secret := payload.Kubernetes.Secret
 	if secret == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 	"k8s.io/apimachinery/pkg/util/cache"
@@ -22,12 +23,17 @@ const maxDecisions = 10_000
 // question when these are delivered. It is safe for concurrent use.
 type decisions struct {
 	authorizer.Authorizer
-	known   *cache.LRUExpireCache
+	known *cache.LRUExpireCache
+	// heard are the answers of the last minutes, for when there are no others.
+	heard   *lastWords[question, decision]
 	flights singleflight.Group
 }
 
 func newDecisions(of authorizer.Authorizer, c clock.PassiveClock) *decisions {
-	return &decisions{Authorizer: of, known: cache.NewLRUExpireCacheWithClock(maxDecisions, c)}
+	return &decisions{
+		Authorizer: of, known: cache.NewLRUExpireCacheWithClock(maxDecisions, c),
+		heard: newLastWords[question, decision](c, maxDecisions),
+	}
 }
 
 // decision is an answer that is no error: errors are not remembered.
@@ -37,11 +43,18 @@ type decision struct {
 }
 
 // Authorize answers as the authorizer does, or did moments ago: allowTTL, or denyTTL. Who
-// asks together with others waits for no longer than its own ctx.
+// asks together with others waits for no longer than its own ctx. Where there is no answer, the
+// last one counts for who is Reading.
 func (d *decisions) Authorize(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
 	asked := questionOf(a)
 	if known, ok := d.known.Get(asked); ok {
 		if of, ok := known.(decision); ok {
+			return of.Decision, of.reason, nil
+		}
+	}
+	reading := isReading(ctx)
+	if reading {
+		if of, ok := d.heard.meanwhile(asked); ok {
 			return of.Decision, of.reason, nil
 		}
 	}
@@ -59,6 +72,7 @@ func (d *decisions) Authorize(ctx context.Context, a authorizer.Attributes) (aut
 		}
 		of := decision{Decision: made, reason: reason}
 		d.known.Add(asked, of, ttl)
+		d.heard.heard(asked, of, time.Time{})
 		return of, nil
 	})
 	select {
@@ -66,6 +80,9 @@ func (d *decisions) Authorize(ctx context.Context, a authorizer.Attributes) (aut
 		return authorizer.DecisionNoOpinion, "", fmt.Errorf("waiting for the answer: %w", ctx.Err())
 	case answer := <-answered:
 		of, ok := answer.Val.(decision)
+		if !ok && reading {
+			of, ok = d.heard.unanswered(asked)
+		}
 		if !ok {
 			return authorizer.DecisionNoOpinion, "", answer.Err
 		}

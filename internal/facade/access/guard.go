@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -54,12 +55,14 @@ type Guard struct {
 	tokens authenticator.Token
 	// recognised are the Identities of the good tokens of the last moments, by their digests.
 	recognised *cache.LRUExpireCache
-	refreshes  authenticator.Token
-	rights     authorizer.Authorizer
-	limiter    *limiter
-	attempts   *attempts
-	keys       *keyring
-	sessions   *sessions
+	// tokensHeard are the good tokens of the last minutes, for when the API server is away.
+	tokensHeard *lastWords[digest, recalled]
+	refreshes   authenticator.Token
+	rights      authorizer.Authorizer
+	limiter     *limiter
+	attempts    *attempts
+	keys        *keyring
+	sessions    *sessions
 }
 
 // Caller is who makes a request, and from where.
@@ -83,7 +86,8 @@ func New(config Config) (*Guard, error) {
 	g := &Guard{
 		cache: config.Cache, proxies: config.TrustedProxies, clock: config.Clock,
 		limits: withDefaults(config.Limits), limiter: newLimiter(config.Clock),
-		sessions: &sessions{kube: kube.CoreV1()}, recognised: cache.NewLRUExpireCache(maxCredentials),
+		sessions: &sessions{kube: kube.CoreV1(), ended: lru.New(maxCredentials)}, recognised: cache.NewLRUExpireCache(maxCredentials),
+		tokensHeard: newLastWords[digest, recalled](config.Clock, maxCredentials),
 	}
 	if g.attempts, err = newAttempts(config.Random, config.Clock, cmp.Or(config.Failures, DefaultFailures)); err != nil {
 		return nil, err
@@ -118,7 +122,7 @@ func (g *Guard) Admit(r *http.Request, operationID string) (Caller, error) {
 	if err := g.admitClient(r.Context(), identity.Namespace, caller.Address, operation.Class); err != nil {
 		return caller, err
 	}
-	return caller, g.Authorize(r.Context(), identity, operation.Rights...)
+	return caller, g.Authorize(contextOf(r), identity, operation.Rights...)
 }
 
 // admitClient checks what the client's own terms say: from where, and how often.

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/utils/lru"
 	"k8s.io/utils/ptr"
 
 	"github.com/telcodev/esim-operator/internal/activation"
@@ -46,6 +47,14 @@ type Session struct {
 // sessions makes and ends sessions.
 type sessions struct {
 	kube corev1client.CoreV1Interface
+	// ended are the UIDs of the Secrets that are known here to be gone.
+	ended *lru.Cache
+}
+
+// hasEnded tells whether a session is known to be over. There is none without a UID.
+func (s *sessions) hasEnded(uid types.UID) bool {
+	_, ended := s.ended.Get(uid)
+	return ended
 }
 
 // begin makes the tokens of a new session of the client that an API key belongs to. The
@@ -100,10 +109,12 @@ func (s *sessions) end(ctx context.Context, namespace, name string, uid types.UI
 	})
 	switch {
 	case apierrors.IsNotFound(err), apierrors.IsConflict(err):
+		s.ended.Add(uid, nil)
 		return false, nil
 	case err != nil:
 		return false, unavailable(fmt.Errorf("deleting the Secret of a session: %w", err))
 	}
+	s.ended.Add(uid, nil)
 	return true, nil
 }
 
