@@ -17,8 +17,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/leader"
 	"github.com/telcodev/esim-operator/internal/operators"
+	"github.com/telcodev/esim-operator/internal/operators/airalo"
 	"github.com/telcodev/esim-operator/internal/operators/es2plus"
 )
 
@@ -103,6 +105,10 @@ func NewDrivers(fence *leader.Fence, wrap func(http.RoundTripper) http.RoundTrip
 		switch {
 		case operator.Spec.ES2Plus != nil:
 			return d.es2plus(operator, secret, onCall)
+		case operator.Spec.Airalo != nil:
+			return d.airalo(operator, secret, onCall)
+		case operator.Spec.EsimAccess != nil:
+			return d.esimAccess(operator, secret, onCall)
 		default:
 			return nil, errNoDriver
 		}
@@ -116,6 +122,26 @@ func (d drivers) es2plus(operator *v1alpha1.EsimOperator, secret *corev1.Secret,
 	}
 	config.Guard, config.OnCall, config.WrapTransport = d.fence.Enter, onCall, d.wrap
 	driver, err := es2plus.New(config)
+	if err != nil {
+		return nil, unusable(secret, err)
+	}
+	return driver, nil
+}
+
+func (d drivers) airalo(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error) {
+	driver, err := airalo.New(airalo.Config{
+		BaseURL:           operator.Spec.Airalo.URL,
+		ClientID:          string(secret.Data[airalo.KeyClientID]),
+		ClientSecret:      activation.NewCredential(string(secret.Data[airalo.KeyClientSecret])),
+		CAPEM:             secret.Data[airalo.KeyCA],
+		Timeout:           operator.Spec.Timeout.Duration,
+		SettleAfter:       operator.SettleAfter(),
+		RequestsPerSecond: int(operator.Spec.Limits.RequestsPerSecond),
+		InFlight:          int(operator.Spec.Limits.InFlight),
+		OnCall:            onCall,
+		Guard:             d.fence.Enter,
+		WrapTransport:     d.wrap,
+	})
 	if err != nil {
 		return nil, unusable(secret, err)
 	}

@@ -54,15 +54,15 @@ type EsimOperatorSpec struct {
 	// +optional
 	Zendit *ResellerDriver `json:"zendit,omitempty"`
 
-	// esimAccess buys from eSIM Access' open API. This version of the manager has
-	// no driver for it yet: the operator stays not Ready with reason
-	// DriverMissing.
+	// esimAccess buys from eSIM Access' open API. Its Secret holds access-code and,
+	// where requests shall be signed, secret-key. The vendor takes 8 requests a
+	// second: set limits.requestsPerSecond to 8 or less.
 	// +optional
 	EsimAccess *ResellerDriver `json:"esimAccess,omitempty"`
 
-	// airalo buys from Airalo's Partner API v2. This version of the manager has
-	// no driver for it yet: the operator stays not Ready with reason
-	// DriverMissing.
+	// airalo buys from Airalo's Partner API v2. Its Secret holds client-id and
+	// client-secret and, for a private gateway, ca.crt. Airalo takes nothing
+	// back: an order that is cancelled after the purchase is delivered.
 	// +optional
 	Airalo *ResellerDriver `json:"airalo,omitempty"`
 
