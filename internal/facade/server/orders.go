@@ -11,6 +11,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/facade/access"
 	"github.com/telcodev/esim-operator/internal/facade/orders"
 	"github.com/telcodev/esim-operator/internal/facade/present"
 	"github.com/telcodev/esim-operator/internal/facade/wire"
@@ -65,6 +66,7 @@ func (s *Server) queryOf(params wire.ListOrdersParams) (orders.Query, bool) {
 // GetOrder answers one order, once it has ended if the request waits for that, and once its
 // mobile operator was asked what became of the profile if it can tell.
 func (s *Server) GetOrder(ctx context.Context, r wire.GetOrderRequestObject) (wire.GetOrderResponseObject, error) {
+	ctx = access.Reading(ctx)
 	order, err := s.find(ctx, r.ID)
 	if err != nil {
 		return nil, err
