@@ -81,7 +81,7 @@ func (r *OrderReconciler) giveBack(ctx context.Context, p *pass, asked asking) (
 // it, where it has it.
 func (r *OrderReconciler) askBack(ctx context.Context, p *pass) (entry operators.Profile, written bool, err error) {
 	provisioning := p.provisioning()
-	held := operators.Held{RequestID: provisioning.RequestID}
+	held := operators.Held{RequestID: provisioning.RequestID, Since: provisioning.StartTime.Time}
 	if provisioning.Closing != provisioning.RequestID {
 		held.ICCID = activation.ICCID(provisioning.Closing)
 	}
@@ -118,6 +118,7 @@ func (r *OrderReconciler) deliverUnreturnable(ctx context.Context, p *pass) (*de
 	}
 	p.profile, err = p.slot.Driver.Provision(ctx, operators.Purchase{
 		RequestID: p.provisioning().RequestID, PlanID: p.provisioning().PlanID, ConfiguredAddress: configuredAddress(operator),
+		Since: p.provisioning().StartTime.Time,
 	}, p.journal)
 	var failed *operators.Error
 	switch {

@@ -67,6 +67,7 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 			ConfiguredAddress: configuredAddress(operator),
 			LearnedAddress:    r.addresses.of(operator),
 			Fresh:             fresh,
+			Since:             provisioning.StartTime.Time,
 		}, p.journal)
 		return err
 	})
