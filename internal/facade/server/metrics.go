@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -91,16 +90,22 @@ func (m *Metrics) answered(operation, method string, status int, took time.Durat
 	if operation == "" {
 		operation = noOperation
 	}
-	class := "none"
-	if status != 0 {
-		class = strconv.Itoa(status/100) + "xx"
-	}
-	m.requests.WithLabelValues(operation, method, class).Inc()
+	m.requests.WithLabelValues(operation, method, classOf(status)).Inc()
 	m.duration.WithLabelValues(operation).Observe(took.Seconds())
 	if status == http.StatusTooManyRequests {
 		m.throttled.WithLabelValues(operation).Inc()
 	}
 }
+
+// classOf is the class of a status, and none for no status.
+func classOf(status int) string {
+	if class := status / 100; class > 0 && class < len(classes) {
+		return classes[class]
+	}
+	return classes[0]
+}
+
+var classes = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
 
 // waits counts a request among those that wait, until done.
 func (m *Metrics) waits() (done func()) {
@@ -127,16 +132,23 @@ func (m *Metrics) authenticated(credential string, err error) {
 	if m == nil {
 		return
 	}
-	result := "undecided"
+	m.authentications.WithLabelValues(credential, resultOf(err)).Inc()
+}
+
+// resultOf is what came of a credential.
+func resultOf(err error) string {
+	if err == nil {
+		return "accepted"
+	}
 	var refusal *access.Refusal
 	switch {
-	case err == nil:
-		result = "accepted"
 	case !errors.As(err, &refusal):
+		return "undecided"
 	case refusal.Reason == access.Unauthorized, refusal.Reason == access.Forbidden:
-		result = "refused"
+		return "refused"
 	case refusal.Reason == access.TooManyRequests:
-		result = "throttled"
+		return "throttled"
+	default:
+		return "undecided"
 	}
-	m.authentications.WithLabelValues(credential, result).Inc()
 }

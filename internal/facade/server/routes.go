@@ -76,7 +76,7 @@ func (rs *routes) pass(w http.ResponseWriter, r *http.Request, o *operation, v *
 		}
 	}
 	of := requestOf(r.Context())
-	of.route, of.operation = o.pattern(), o.ID
+	of.route, of.operation = r.Pattern, o.ID
 	if o.needsCaches() && !rs.server.Synced() {
 		return unavailable(awayRetry, errNotSynced)
 	}

@@ -88,9 +88,12 @@ func newValue(d *document, name string, s *schema) (value, error) {
 
 // checkParameters says what is wrong with the parameters of a request that was routed.
 func (v *validator) checkParameters(r *http.Request) error {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return malformed("the query is malformed")
+	var query url.Values
+	if r.URL.RawQuery != "" {
+		var err error
+		if query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+			return malformed("the query is malformed")
+		}
 	}
 	for _, p := range v.parameters {
 		var given []string
