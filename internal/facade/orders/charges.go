@@ -2,12 +2,14 @@ package orders
 
 import (
 	"cmp"
+	"errors"
 
 	"github.com/tidwall/btree"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/ledger"
+	"github.com/telcodev/esim-operator/internal/money"
 )
 
 // Entry is what an order did to its wallet: its charge, or the refund of it.
@@ -25,10 +27,43 @@ func latestFirst(a, b Entry) bool {
 }
 
 // Entries are what the orders of a client did to one of its wallets, at one moment, latest first.
-type Entries struct{ tree *btree.BTreeG[Entry] }
+type Entries struct {
+	tree *btree.BTreeG[Entry]
+	// net is the sum of all, but for those of so many orders whose charge cannot be read.
+	net        money.Amount
+	unreadable int
+}
+
+// ErrUnreadable says that the charge of an order is no number.
+var ErrUnreadable = errors.New("the charge of an order is not a decimal number")
 
 func newEntries() *Entries {
-	return &Entries{btree.NewBTreeGOptions(latestFirst, btree.Options{NoLocks: true})}
+	return &Entries{tree: btree.NewBTreeGOptions(latestFirst, btree.Options{NoLocks: true})}
+}
+
+// Net is what they come to: what the orders have changed the wallet's balance by. It costs
+// nothing, however many there are.
+func (e *Entries) Net() (money.Amount, error) {
+	if e.unreadable > 0 {
+		return money.Amount{}, ErrUnreadable
+	}
+	return e.net, nil
+}
+
+// count takes an order's charge in, with the sign 1, or out, with -1.
+func (e *Entries) count(order *v1alpha1.EsimOrder, sign int) {
+	charge := order.Status.Charge
+	amount, err := money.Parse(string(charge.Amount))
+	switch {
+	case err != nil:
+		e.unreadable += sign
+	case charge.Refund != nil:
+		// What was charged is what is refunded.
+	case sign > 0:
+		e.net = e.net.Sub(amount)
+	default:
+		e.net = e.net.Add(amount)
+	}
 }
 
 // Len is how many there are.
@@ -65,15 +100,21 @@ func (s *shelf) enter(order *v1alpha1.EsimOrder) {
 	for _, e := range entries {
 		s.wallets[wallet].tree.Set(e)
 	}
+	s.wallets[wallet].count(order, 1)
 }
 
 // strike takes out what an order did. The caller holds mu.
 func (s *shelf) strike(order *v1alpha1.EsimOrder) {
 	wallet, entries := entriesOf(order)
-	for _, e := range entries {
-		s.wallets[wallet].tree.Delete(e)
+	if len(entries) == 0 {
+		return
 	}
-	if of := s.wallets[wallet]; of != nil && of.Len() == 0 {
+	of := s.wallets[wallet]
+	for _, e := range entries {
+		of.tree.Delete(e)
+	}
+	of.count(order, -1)
+	if of.Len() == 0 {
 		delete(s.wallets, wallet)
 	}
 }
@@ -93,7 +134,7 @@ func (x *Index) Entries(wallet *v1alpha1.EsimWallet) *Entries {
 	if of == nil {
 		return newEntries()
 	}
-	copied := &Entries{of.tree.Copy()}
+	copied := &Entries{tree: of.tree.Copy(), net: of.net, unreadable: of.unreadable}
 	for _, settling := range wallet.Status.Settling {
 		known, ok := s.names[settling.Name]
 		if !ok || known.uid != settling.UID {
@@ -103,6 +144,7 @@ func (x *Index) Entries(wallet *v1alpha1.EsimWallet) *Entries {
 			for _, e := range entries {
 				copied.tree.Delete(e)
 			}
+			copied.count(known.order, -1)
 		}
 	}
 	return copied

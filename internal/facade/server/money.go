@@ -8,9 +8,11 @@ import (
 
 	"github.com/telcodev/esim-operator/api/rest/decimal"
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/facade/orders"
 	"github.com/telcodev/esim-operator/internal/facade/present"
 	"github.com/telcodev/esim-operator/internal/facade/wire"
 	"github.com/telcodev/esim-operator/internal/ids"
+	"github.com/telcodev/esim-operator/internal/ledger"
 	"github.com/telcodev/esim-operator/internal/money"
 	"github.com/telcodev/esim-operator/internal/pricing"
 )
@@ -35,6 +37,27 @@ func charges(quote *pricing.Quote, currency v1alpha1.Currency) wire.Charges {
 	return c
 }
 
+// balanceOf is the sum of a wallet's statement. It is not status.balance, which is written a
+// moment after the orders that change it: a client would see its debit and not what is left.
+func balanceOf(wallet *v1alpha1.EsimWallet, entries *orders.Entries) (money.Amount, error) {
+	sum, err := entries.Net()
+	if err != nil {
+		return sum, fmt.Errorf("the balance of wallet %s: %w", wallet.Name, err)
+	}
+	own, err := ledger.WalletLines(wallet)
+	if err != nil {
+		return sum, err
+	}
+	for i := range own {
+		if own[i].Direction == ledger.Debit {
+			sum = sum.Sub(own[i].Amount)
+		} else {
+			sum = sum.Add(own[i].Amount)
+		}
+	}
+	return sum, nil
+}
+
 // ListWallets lists the caller's wallets, by id.
 func (s *Server) ListWallets(ctx context.Context, _ wire.ListWalletsRequestObject) (wire.ListWalletsResponseObject, error) {
 	who, err := identity(ctx)
@@ -52,9 +75,13 @@ func (s *Server) ListWallets(ctx context.Context, _ wire.ListWalletsRequestObjec
 		if !ok {
 			return nil, fmt.Errorf("wallet %s: %w", wallet.Name, money.ErrUnknownCurrency)
 		}
+		balance, err := balanceOf(wallet, s.Desk.Index.Entries(wallet))
+		if err != nil {
+			return nil, err
+		}
 		list = append(list, wire.Wallet{
 			ID: ids.Wallet(wallet.UID), CurrencyID: int64(currency.Numeric), Currency: currency.Code,
-			Amount: decimal.Number(cmp.Or(wallet.Status.Balance, "0")),
+			Amount: number(balance),
 			Type:   wire.WalletType(cmp.Or(wallet.Spec.Type, v1alpha1.WalletPrepaid)),
 		})
 	}

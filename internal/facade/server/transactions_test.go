@@ -56,6 +56,32 @@ func rowsOf(t *rapid.T, wallets []v1alpha1.EsimWallet, charged []v1alpha1.EsimOr
 
 // What the pages show, put together, is what the ledger makes of the orders: with none settled
 // twice, whichever wallet is asked for and however large the pages are.
+// checkBalances holds the wallets against the sums of their statements.
+func checkBalances(t *rapid.T, s *shop, wallets []v1alpha1.EsimWallet, charged []v1alpha1.EsimOrder) {
+	want, got := map[int64]string{}, map[int64]string{}
+	for i := range wallets {
+		statement, err := ledger.StatementOf(&wallets[i], charged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[ids.Wallet(wallets[i].UID)] = statement.Balance.String()
+	}
+	answer := ask(s.http, http.MethodGet, "/api/v1/wallets", "")
+	var shown []struct {
+		ID     int64       `json:"id"`
+		Amount json.Number `json:"amount"`
+	}
+	if err := json.Unmarshal(answer.Body.Bytes(), &shown); err != nil {
+		t.Fatalf("the wallets are answered %d %s: %v", answer.Code, answer.Body, err)
+	}
+	for _, wallet := range shown {
+		got[wallet.ID] = wallet.Amount.String()
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Fatalf("-sums +wallets:\n%s", diff)
+	}
+}
+
 func TestPagesOfTransactionsAreTheLedgersStatement(t *testing.T) {
 	began := metav1.NewTime(time.Date(2026, time.May, 15, 14, 30, 0, 0, time.UTC))
 	after := func(seconds int) metav1.Time { return metav1.NewTime(began.Add(time.Duration(seconds) * time.Second)) }
@@ -135,5 +161,6 @@ func TestPagesOfTransactionsAreTheLedgersStatement(t *testing.T) {
 		if diff := gocmp.Diff(want, got); diff != "" {
 			rt.Fatalf("-ledger +pages:\n%s", diff)
 		}
+		checkBalances(rt, s, wallets, made)
 	})
 }
