@@ -60,7 +60,7 @@ func (d *Driver) refusal(function string, answer webapi.Answer) error {
 	case answer.Status == http.StatusUnprocessableEntity:
 		return d.refusedContent(function, answer)
 	case answer.Status == http.StatusForbidden && codeIn(answer.Body) == codeAddress:
-		return failureOf(codeAddress)
+		return meant(codeAddress)
 	case answer.Status == http.StatusUnauthorized && function == requestToken:
 		failure := d.api.Refusal(answer.Status)
 		failure.Message = "Airalo refuses " + KeyClientID + " and " + KeyClientSecret + "; check the Secret that spec.airalo.credentialsSecretRef names"
@@ -78,7 +78,7 @@ func (d *Driver) refusal(function string, answer webapi.Answer) error {
 func (d *Driver) refusedContent(function string, answer webapi.Answer) error {
 	code := codeIn(answer.Body)
 	if _, known := meanings[code]; known {
-		return failureOf(code)
+		return meant(code)
 	}
 	switch field := invalidField(answer.Body); {
 	case code == 0 && field == "package_id":
@@ -95,7 +95,7 @@ func (d *Driver) refusedContent(function string, answer webapi.Answer) error {
 	}
 }
 
-func failureOf(code int) *operators.Error {
+func meant(code int) *operators.Error {
 	found := meanings[code]
 	return &operators.Error{Class: found.class, Code: codeText(code), Message: found.message, OneOrder: found.oneOrder}
 }

@@ -93,6 +93,7 @@ type Driver struct {
 	// settle is how long an order that was sent may stay out of the list.
 	settle time.Duration
 	memory *settling.Memory
+	unsent unsent
 	usages *usages
 }
 

@@ -19,7 +19,7 @@ func (d *Driver) GiveBack(ctx context.Context, h operators.Held) error {
 			return operators.ErrNotReturnable
 		}
 	} else {
-		if end, unsent := d.memory.Begin(h.RequestID, false); unsent {
+		if end, proven := d.memory.Begin(h.RequestID, d.unsent.has(h.RequestID)); proven {
 			end(false)
 			return operators.ErrUnknownProfile
 		}

@@ -27,8 +27,10 @@ func (d *Driver) Provision(ctx context.Context, p operators.Purchase, j operator
 	if failure := checkPlan(p.PlanID); failure != nil {
 		return operators.Profile{}, failure
 	}
-	end, may := d.memory.Begin(p.RequestID, p.Fresh)
+	fresh := p.Fresh || d.unsent.has(p.RequestID)
+	end, may := d.memory.Begin(p.RequestID, fresh)
 	if !may {
+		fresh = false
 		found, failure := d.resolve(ctx, p.RequestID)
 		if failure != nil {
 			return operators.Profile{}, failure
@@ -43,7 +45,9 @@ func (d *Driver) Provision(ctx context.Context, p operators.Purchase, j operator
 	}
 	placed, failure := d.submit(ctx, p)
 	// Every other answer proves that nothing was bought: what was known before still holds.
-	end(failure == nil || failure.Class == operators.OutcomeUnknown)
+	sent := failure == nil || failure.Class == operators.OutcomeUnknown
+	d.unsent.set(p.RequestID, fresh && !sent)
+	end(sent)
 	switch {
 	case failure != nil:
 		return operators.Profile{}, failure
