@@ -169,66 +169,6 @@ func (r *OrderReconciler) writeStatus(ctx context.Context, p *pass) error {
 	return nil
 }
 
-// record writes what a pass decided. Whoever owns the order may edit it at any time, in a loop
-// if they like: an edit that left the status alone contradicts nothing that was decided, and
-// must not have it forgotten, or the next call would come without tries, backoff and limits.
-// Neither does what came into the outbox's and the reports' lists, or left them. A deletion, and
-// any other status than the pass began from, have the order looked at anew.
-func (r *OrderReconciler) record(ctx context.Context, p *pass) error {
-	err := r.writeStatus(ctx, p)
-	for range recordTries {
-		if !apierrors.IsConflict(err) {
-			return err
-		}
-		var now v1alpha1.EsimOrder
-		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(p.order), &now); err != nil {
-			return fmt.Errorf("reading the order after a conflict: %w", err)
-		}
-		if now.UID != p.order.UID || now.DeletionTimestamp.IsZero() != p.order.DeletionTimestamp.IsZero() ||
-			!equality.Semantic.DeepEqual(ownStatus(now.Status), ownStatus(p.written)) {
-			return err
-		}
-		decided, found := p.order.Status, *now.Status.DeepCopy()
-		decided.Reports = merged(p.written.Reports, decided.Reports, found.Reports)
-		decided.Notifications = merged(p.written.Notifications, decided.Notifications, found.Notifications)
-		decided.Receipts = found.Receipts
-		p.order, p.written = &now, found
-		p.order.Status = decided
-		err = r.writeStatus(ctx, p)
-	}
-	return err
-}
-
-// recordTries is how many edits in a row a pass' last write comes after.
-const recordTries = 5
-
-// ownStatus is what only the order controller writes: reports come from the receiver, and the
-// courier takes off what it sent.
-func ownStatus(status v1alpha1.EsimOrderStatus) v1alpha1.EsimOrderStatus {
-	status.Reports, status.Notifications, status.Receipts = nil, nil, nil
-	return status
-}
-
-// merged is the list that another wrote meanwhile, with what we added to the one that we began
-// from, and without what we took off it.
-func merged[T any](began, ours, theirs []T) []T {
-	in := func(list []T, wanted T) bool {
-		return slices.ContainsFunc(list, func(t T) bool { return equality.Semantic.DeepEqual(t, wanted) })
-	}
-	var out []T
-	for _, t := range theirs {
-		if !in(began, t) || in(ours, t) {
-			out = append(out, t)
-		}
-	}
-	for _, t := range ours {
-		if !in(began, t) && !in(out, t) {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
 // noteHeld puts the ICCID that an interrupted pass holds into the status, so that it is given
 // back even if its journal should vanish. It is a second line: if it fails too, the journal
 // still stands.

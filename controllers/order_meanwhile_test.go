@@ -1,0 +1,87 @@
+package controllers_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/es2plus"
+	"github.com/telcodev/esim-operator/internal/testshop"
+)
+
+// courierSays changes the condition that the courier writes, as it does between a pass' read and
+// its write.
+func (d *desk) courierSays(status metav1.ConditionStatus) {
+	d.t.Helper()
+	d.status(func(o *v1alpha1.EsimOrder) {
+		meta.SetStatusCondition((*[]metav1.Condition)(&o.Status.Conditions), metav1.Condition{
+			Type: v1alpha1.ConditionReceiptSent, Status: status, Reason: "Delayed",
+		})
+	})
+}
+
+func TestWhatTheCourierSaysOfAReceiptDoesNotUndoARefund(t *testing.T) {
+	said := false
+	d := atDesk(t, testshop.Options{}, func(d *desk, order *v1alpha1.EsimOrder) error {
+		if order.Status.Phase == v1alpha1.PhaseCancelled && !said {
+			said = true
+			d.courierSays(metav1.ConditionFalse)
+		}
+		return nil
+	})
+	d.connect()
+	d.order()
+	d.until("DELIVERED Delivered")
+	d.edit(wantsCancel)
+	d.passes(1)
+	order := d.look()
+	if !said || order.Status.Phase != v1alpha1.PhaseCancelled || order.Status.Charge.Refund == nil {
+		t.Errorf("after the operator took the profile back the order is %s, refund %+v", summary(order), order.Status.Charge.Refund)
+	}
+	if condition(order, v1alpha1.ConditionReceiptSent) == "" {
+		t.Error("what the courier said is lost")
+	}
+	asked := 0
+	for _, call := range d.shop.SMDP.Ledger() {
+		if call.Function == es2plus.CancelOrder {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the operator was asked %d times to take the profile back", asked)
+	}
+}
+
+func TestARetryThatIsReplacedMeanwhileIsNotKeptBeside(t *testing.T) {
+	const first = "ann@example.com"
+	meanwhile := false
+	d := atDesk(t, testshop.Options{}, func(d *desk, order *v1alpha1.EsimOrder) error {
+		if order.Spec.NotificationEmail == first || order.Spec.NotificationEmail == "" || meanwhile {
+			return nil
+		}
+		meanwhile = true
+		now := d.look()
+		now.Status.Notifications[0].Pending = []v1alpha1.PendingDelivery{{To: "email", Tries: 1, NextTime: metav1.NewTime(d.clock.Now())}}
+		return d.api.Status().Update(context.WithoutCancel(t.Context()), now)
+	})
+	d.Orders.Receipts = true
+	d.connect()
+	d.order(func(o *v1alpha1.EsimOrder) { o.Spec.NotificationEmail = first })
+	for range 3 {
+		d.work()
+	}
+	d.clock.SetTime(d.clock.Now().Add(time.Minute))
+	d.edit(func(o *v1alpha1.EsimOrder) { o.Spec.NotificationEmail = "bob@example.com"; o.Generation++ })
+	d.work()
+	receipts := slices.DeleteFunc(d.look().Status.Notifications, func(n v1alpha1.OrderNotification) bool {
+		return n.Type != v1alpha1.ReceiptDelivered
+	})
+	if !meanwhile || len(receipts) != 1 || len(receipts[0].Pending) != 0 {
+		t.Errorf("the outbox holds %+v: the same receipt goes out more than once", receipts)
+	}
+}
