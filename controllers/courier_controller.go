@@ -131,10 +131,10 @@ func (r *CourierReconciler) dispatch(order *v1alpha1.EsimOrder, terms *v1alpha1.
 		notification := &order.Status.Notifications[i]
 		wanted := recipients(notification, terms)
 		if len(wanted) == 0 {
-			trip.end(stopOf(notification, ""), result{dropped: true, at: now})
+			trip.end(stopOf(order, notification, ""), result{dropped: true, at: now})
 		}
 		for _, recipient := range wanted {
-			stop := stopOf(notification, recipient)
+			stop := stopOf(order, notification, recipient)
 			switch trip.state(stop) {
 			case stopUnderWay:
 				underWay = true

@@ -10,15 +10,20 @@ import (
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 )
 
-// stop is one notification to one recipient. A notification that is put into the outbox again
-// has another time.
+// stop is one notification to one recipient. An event that is put into the outbox again has
+// another time. A receipt goes to an address once, however often it is put in.
 type stop struct {
 	kind, recipient string
 	since           int64
+	// address of a receipt, as the order remembers it.
+	address string
 }
 
-func stopOf(notification *v1alpha1.OrderNotification, recipient string) stop {
-	return stop{notification.Type, recipient, notification.Time.Unix()}
+func stopOf(order *v1alpha1.EsimOrder, notification *v1alpha1.OrderNotification, recipient string) stop {
+	if isReceipt(notification.Type) {
+		return stop{kind: notification.Type, recipient: recipient, address: recipientOf(order)}
+	}
+	return stop{kind: notification.Type, recipient: recipient, since: notification.Time.Unix()}
 }
 
 type stopState int
@@ -34,9 +39,7 @@ type result struct {
 	err error
 	// dropped tells that it was not sent, because nobody wants it any more.
 	dropped bool
-	// recipient is the address of a receipt, as the order remembers it.
-	recipient string
-	at        time.Time
+	at      time.Time
 }
 
 // trip is what this process did for one order's outbox and did not record yet.

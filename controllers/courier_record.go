@@ -61,8 +61,40 @@ func (r *CourierReconciler) apply(order *v1alpha1.EsimOrder, terms *v1alpha1.Esi
 			kept = append(kept, *n)
 		}
 	}
+	rememberReplaced(order, known)
 	order.Status.Notifications = kept
 	return slices.Collect(maps.Keys(known))
+}
+
+// rememberReplaced remembers the receipts that went to an address that is not the order's any
+// more, or are not in its outbox any more: should the address come back, it had them.
+func rememberReplaced(order *v1alpha1.EsimOrder, known map[stop]result) {
+	for s, became := range known {
+		told := recipientOf(order) == s.address && slices.ContainsFunc(order.Status.Notifications,
+			func(n v1alpha1.OrderNotification) bool { return n.Type == s.kind })
+		if s.address == "" || told || became.dropped {
+			continue
+		}
+		var refused *mail.Refused
+		switch {
+		case became.err == nil:
+			remember(order, s.kind, s.address, became.at, "")
+		case errors.As(became.err, &refused):
+			remember(order, s.kind, s.address, became.at, became.err.Error())
+		}
+	}
+}
+
+// remember a receipt, so that its address does not get it again. An order that remembers as many
+// as it can gets no more.
+func remember(order *v1alpha1.EsimOrder, kind, address string, at time.Time, refused string) {
+	receipts := slices.DeleteFunc(slices.Clone(order.Status.Receipts), func(known v1alpha1.SentReceipt) bool {
+		return known.Type == kind && known.Recipient == address
+	})
+	receipts = append(receipts, v1alpha1.SentReceipt{
+		Type: kind, Recipient: address, Time: metav1.NewTime(at), Refused: firstBytes(refused, 256),
+	})
+	order.Status.Receipts = receipts[max(0, len(receipts)-maxReceipts):]
 }
 
 // stillPending are the recipients that a notification did not reach yet.
@@ -73,7 +105,7 @@ func (r *CourierReconciler) stillPending(order *v1alpha1.EsimOrder, n *v1alpha1.
 		if found := pendingFor(n, recipient); found != nil {
 			before = *found
 		}
-		became, ended := known[stopOf(n, recipient)]
+		became, ended := known[stopOf(order, n, recipient)]
 		if !ended {
 			pending = append(pending, before)
 		} else if again := r.became(order, n, before, became); again != nil {
@@ -147,11 +179,9 @@ func mailWait(tries int32, jitter float64) (time.Duration, bool) {
 	return time.Duration(wait * (1 + jitter/10)), tries < most
 }
 
-// sent remembers a receipt, so that its address does not get it again.
+// sent remembers the receipt of the order's present address, and says what became of it.
 func sent(order *v1alpha1.EsimOrder, kind string, became result, refused string) {
-	order.Status.Receipts = append(order.Status.Receipts, v1alpha1.SentReceipt{
-		Type: kind, Recipient: became.recipient, Time: metav1.NewTime(became.at), Refused: firstBytes(refused, 256),
-	})
+	remember(order, kind, recipientOf(order), became.at, refused)
 	if refused == "" {
 		meta.RemoveStatusCondition((*[]metav1.Condition)(&order.Status.Conditions), v1alpha1.ConditionReceiptSent)
 		return

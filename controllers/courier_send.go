@@ -44,11 +44,11 @@ var errPointless = errors.New("it makes no sense any more")
 // send hands one notification for one recipient over to the recipient's lane.
 func (r *CourierReconciler) send(order *v1alpha1.EsimOrder, n *v1alpha1.OrderNotification, terms *v1alpha1.EsimClient, recipient string, t *trip) taking {
 	if isReceipt(n.Type) {
-		if r.Mail == nil || order.Spec.NotificationEmail == "" || hasReceipt(order, n.Type) || receiptOf[order.Status.Phase] != n.Type {
+		if r.Mail == nil || !wantsReceipt(order, n.Type) {
 			return pointless
 		}
 		return r.handOver(r.mails, recipientEmail, order, n, recipient, t, func(ctx context.Context) error {
-			return r.sendReceipt(ctx, order, n)
+			return r.sendWantedReceipt(ctx, order, n)
 		})
 	}
 	endpoint := endpointNamed(terms, recipient)
@@ -63,8 +63,8 @@ func (r *CourierReconciler) send(order *v1alpha1.EsimOrder, n *v1alpha1.OrderNot
 
 // handOver runs do in a lane, notes what became of it, and has the order looked at then.
 func (r *CourierReconciler) handOver(to *lanes.Lanes, lane string, order *v1alpha1.EsimOrder, n *v1alpha1.OrderNotification, recipient string, t *trip, do func(context.Context) error) taking {
-	stop := stopOf(n, recipient)
-	job := fmt.Sprintf("%s/%s/%d", order.UID, n.Type, stop.since)
+	stop := stopOf(order, n, recipient)
+	job := fmt.Sprintf("%s/%s/%d/%s", order.UID, n.Type, stop.since, stop.address)
 	t.begin(stop)
 	taken := to.Submit(lane, job, func(ctx context.Context) error {
 		err := errUnfinished
@@ -77,7 +77,7 @@ func (r *CourierReconciler) handOver(to *lanes.Lanes, lane string, order *v1alph
 				r.Log.Error(err, "A notification could not be sent", "order", client.ObjectKeyFromObject(order), "type", n.Type)
 				t.postpone(stop, now.Add(ownTroubleAgain))
 			default:
-				t.end(stop, result{err: err, recipient: recipientOf(order), at: now})
+				t.end(stop, result{err: err, at: now})
 			}
 			r.queue.add(client.ObjectKeyFromObject(order))
 		}()
@@ -208,6 +208,27 @@ func eventTime(order *v1alpha1.EsimOrder, n *v1alpha1.OrderNotification) time.Ti
 		at = &n.Time
 	}
 	return at.UTC()
+}
+
+// wantsReceipt tells whether an order's present address is to get a receipt.
+func wantsReceipt(order *v1alpha1.EsimOrder, receipt string) bool {
+	return order.Spec.NotificationEmail != "" && receiptOf[order.Status.Phase] == receipt &&
+		!hasReceipt(order, receipt) && len(order.Status.Receipts) < maxReceipts
+}
+
+// sendWantedReceipt sends a receipt, if its address is still the order's when its turn comes: the
+// one that was replaced may be a stranger's, and the mail carries the code.
+func (r *CourierReconciler) sendWantedReceipt(ctx context.Context, order *v1alpha1.EsimOrder, n *v1alpha1.OrderNotification) error {
+	var now v1alpha1.EsimOrder
+	err := r.Client.Get(ctx, client.ObjectKeyFromObject(order), &now, &client.GetOptions{UnsafeDisableDeepCopy: ptr.To(true)})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading the order before its receipt is sent: %w", err)
+	}
+	// The receipt of an order that is gone by now tells what became of its money.
+	if err == nil && now.UID == order.UID && (recipientOf(&now) != recipientOf(order) || !wantsReceipt(&now, n.Type)) {
+		return errPointless
+	}
+	return r.sendReceipt(ctx, order, n)
 }
 
 // sendReceipt sends the receipt of an order's end to its address.
