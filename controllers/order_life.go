@@ -91,9 +91,19 @@ func (p *pass) applyLife(life operators.Life) changes {
 
 func (c *changes) add(events []string) { c.events = append(c.events, events...) }
 
+// possible is a time that an operator told, but for what a wrong clock there would do: nothing
+// happened to a profile before its order was delivered. A plan must not end before it began.
+func (p *pass) possible(at metav1.Time) metav1.Time {
+	if delivered := deliveredTime(p.order); p.order.Status.Phase == v1alpha1.PhaseDelivered && at.Time.Before(delivered) {
+		return metav1.NewTime(delivered)
+	}
+	return at
+}
+
 // installed records that the profile is on a device, and from when its plan counts as long as
 // nothing better is known.
 func (p *pass) installed(at metav1.Time) []string {
+	at = p.possible(at)
 	life := p.order.Status.Activation
 	var events []string
 	if !life.Installed {
@@ -117,6 +127,7 @@ func (p *pass) installed(at metav1.Time) []string {
 // used records the first use. An operator that tells it twice, or late, told the earlier one
 // right.
 func (p *pass) used(at metav1.Time) {
+	at = p.possible(at)
 	life := p.order.Status.Activation
 	if life.Status == v1alpha1.ActivationExpired || life.Used && !at.Before(life.ActivatedTime) {
 		return

@@ -57,6 +57,21 @@ func TestWhatTheCourierSaysOfAReceiptDoesNotUndoARefund(t *testing.T) {
 	}
 }
 
+func TestAWrongClockAtTheOperatorEndsNoPlan(t *testing.T) {
+	d := deliveredAtDesk(t, nil)
+	d.status(func(o *v1alpha1.EsimOrder) {
+		o.Status.Reports = []v1alpha1.DeviceReport{{
+			Event: v1alpha1.DeviceInstalled, ICCID: o.Status.Esim.ICCID, Time: metav1.NewTime(d.clock.Now().Add(-20 * 24 * time.Hour)),
+		}}
+	})
+	d.work()
+	d.work()
+	order := d.look()
+	if life := order.Status.Activation; life.Status != v1alpha1.ActivationActive || life.InstalledTime.Time.Before(order.CreationTimestamp.Time) {
+		t.Errorf("a profile that was installed before it was ordered: %+v", life)
+	}
+}
+
 func TestARetryThatIsReplacedMeanwhileIsNotKeptBeside(t *testing.T) {
 	const first = "ann@example.com"
 	meanwhile := false
