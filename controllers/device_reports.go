@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,10 +113,24 @@ func (d *DeviceReports) find(ctx context.Context, iccid string) (*v1alpha1.EsimO
 	case 1:
 		return &orders.Items[0], nil
 	}
-	// An operator that gives one ICCID out again has the newest order in mind.
+	// An operator that gives one ICCID out again has the order in mind that has it now: not one
+	// that gave it back, which may have been made later.
 	return new(slices.MaxFunc(orders.Items, func(a, b v1alpha1.EsimOrder) int {
-		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
+		return cmp.Or(cmp.Compare(claim(&a), claim(&b)), a.CreationTimestamp.Compare(b.CreationTimestamp.Time))
 	})), nil
+}
+
+// claim is how sure it is that a profile which an order names is its own: delivered to it, held
+// on the way there, given back.
+func claim(order *v1alpha1.EsimOrder) int {
+	switch {
+	case order.Status.Phase == v1alpha1.PhaseDelivered:
+		return 2
+	case !order.Terminal():
+		return 1
+	default:
+		return 0
+	}
 }
 
 // fieldICCID is the selectable field.

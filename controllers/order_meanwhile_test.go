@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/controllers"
 	"github.com/telcodev/esim-operator/internal/es2plus"
 	"github.com/telcodev/esim-operator/internal/testshop"
 )
@@ -69,6 +70,29 @@ func TestAWrongClockAtTheOperatorEndsNoPlan(t *testing.T) {
 	order := d.look()
 	if life := order.Status.Activation; life.Status != v1alpha1.ActivationActive || life.InstalledTime.Time.Before(order.CreationTimestamp.Time) {
 		t.Errorf("a profile that was installed before it was ordered: %+v", life)
+	}
+}
+
+func TestAReportGoesToTheOrderThatHoldsTheProfileNow(t *testing.T) {
+	d := deliveredAtDesk(t, nil)
+	iccid := d.look().Status.Esim.ICCID
+	d.clock.SetTime(d.clock.Now().Add(time.Minute))
+	later, err := d.shop.Order(t.Context(), "later")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := d.look()
+	later.Status = *held.Status.DeepCopy()
+	later.Status.Phase, later.Status.Activation = v1alpha1.PhaseCancelled, nil
+	if err := d.api.Status().Update(t.Context(), later); err != nil {
+		t.Fatal(err)
+	}
+	store := controllers.NewDeviceReports(d.api, d.api, d.api)
+	if err := store.Report(t.Context(), []string{d.shop.Name}, d.installedReport(0)); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.look().Status.Reports; len(got) != 1 || got[0].ICCID != iccid {
+		t.Errorf("the order that holds the profile has the reports %+v", got)
 	}
 }
 
