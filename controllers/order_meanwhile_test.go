@@ -58,6 +58,18 @@ func TestWhatTheCourierSaysOfAReceiptDoesNotUndoARefund(t *testing.T) {
 	}
 }
 
+func TestAFailedDownloadDoesNotHurryAnOrderThatWaitsForItsOperator(t *testing.T) {
+	d := deliveredAtDesk(t, nil)
+	d.Pool.For(d.shop.Name).Disconnect()
+	d.edit(wantsCancel)
+	d.reports(v1alpha1.DeviceDownloadFailed)
+	d.clock.SetTime(d.clock.Now().Add(time.Minute))
+	d.work()
+	if after := d.work(); after < time.Second {
+		t.Errorf("while the operator is away the order is looked at every %s", after)
+	}
+}
+
 func TestAWrongClockAtTheOperatorEndsNoPlan(t *testing.T) {
 	d := deliveredAtDesk(t, nil)
 	d.status(func(o *v1alpha1.EsimOrder) {

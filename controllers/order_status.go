@@ -117,8 +117,8 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 	if d.phase == v1alpha1.PhaseDelivered {
 		result.RequeueAfter = r.nextLook(p)
 	}
-	if life := p.order.Status.Activation; d.phase != "" && life != nil && life.Installed || reported(p.order) {
-		result.RequeueAfter = conflictDelay // its code is to be removed, or a report to be worked in
+	if life := p.order.Status.Activation; d.phase != "" && (life != nil && life.Installed || reported(p.order)) || toldByPerson(p.order) != "" {
+		result.RequeueAfter = conflictDelay // its code is to be removed, or what was told to be worked in
 	}
 	if !p.order.DeletionTimestamp.IsZero() && p.order.Terminal() {
 		result.RequeueAfter = conflictDelay // what is left is to let it go
