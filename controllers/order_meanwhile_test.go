@@ -85,6 +85,27 @@ func TestAWrongClockAtTheOperatorEndsNoPlan(t *testing.T) {
 	}
 }
 
+func TestEveryConditionSaysOfWhichSpecItIs(t *testing.T) {
+	for name, change := range map[string]func(*v1alpha1.EsimOrder){
+		"another address":                    func(o *v1alpha1.EsimOrder) { o.Spec.NotificationEmail = "ann@example.com" },
+		"a cancellation that comes too late": func(o *v1alpha1.EsimOrder) { o.Spec.Cancel = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := deliveredAtDesk(t, nil)
+			d.reports(v1alpha1.DeviceInstalled)
+			d.work()
+			d.edit(func(o *v1alpha1.EsimOrder) { change(o); o.Generation++ })
+			d.work()
+			order := d.look()
+			for _, c := range order.Status.Conditions {
+				if c.ObservedGeneration != order.Generation {
+					t.Errorf("%s is about generation %d of %d: kubectl wait would wait for ever", c.Type, c.ObservedGeneration, order.Generation)
+				}
+			}
+		})
+	}
+}
+
 func TestAReportGoesToTheOrderThatHoldsTheProfileNow(t *testing.T) {
 	d := deliveredAtDesk(t, nil)
 	iccid := d.look().Status.Esim.ICCID

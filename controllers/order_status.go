@@ -155,6 +155,10 @@ func (d *decision) ends() bool {
 // succeed on an order that was deleted and made anew.
 func (r *OrderReconciler) writeStatus(ctx context.Context, p *pass) error {
 	p.order.Status.ObservedGeneration = p.generation
+	for i := range p.order.Status.Conditions {
+		// Those that did not change hold for this spec too; kubectl wait would wait for them else.
+		p.order.Status.Conditions[i].ObservedGeneration = p.generation
+	}
 	if equality.Semantic.DeepEqual(p.order.Status, p.written) {
 		return nil
 	}
