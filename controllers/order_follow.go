@@ -108,7 +108,7 @@ func (r *OrderReconciler) track(ctx context.Context, p *pass) (made changes, wai
 		return made, 0
 	}
 	wanted := refreshWanted(p.order)
-	if r.looks.answered(key, wanted) {
+	if r.looks.answered(p.order, wanted) {
 		wanted = ""
 	}
 	if wanted != "" && life.RefreshedTime != nil {
@@ -132,7 +132,7 @@ func (r *OrderReconciler) track(ctx context.Context, p *pass) (made changes, wai
 	answer, err := tracker.Track(ctx, operators.Tracked{
 		RequestID: p.order.Status.Provisioning.RequestID, ICCID: activation.ICCID(p.order.Status.Esim.ICCID),
 	})
-	r.looks.looked(key, p.now, wanted)
+	r.looks.looked(p.order, p.now, wanted)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).V(1).Info("The operator did not tell what became of the profile", "cause", err.Error())
 		return made, wait

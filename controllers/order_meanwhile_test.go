@@ -129,6 +129,34 @@ func TestAReportGoesToTheOrderThatHoldsTheProfileNow(t *testing.T) {
 	}
 }
 
+func TestARefreshOfAnotherOrderOfTheSameNameIsNotForgotten(t *testing.T) {
+	asked := &tracking{}
+	d := deliveredAtDesk(t, asked)
+	d.refresh("one")
+	d.work()
+	if err := d.api.Delete(t.Context(), d.look()); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if d.passes(1); d.look() == nil {
+			break
+		}
+	}
+	if d.look() != nil {
+		t.Fatal("the order is still there")
+	}
+	d.order(func(o *v1alpha1.EsimOrder) {
+		o.Annotations = map[string]string{v1alpha1.RefreshAnnotation: "one"}
+	})
+	before := asked.asked
+	for range 4 {
+		d.work()
+	}
+	if asked.asked != before+1 {
+		t.Errorf("for the new order the operator was asked %d times", asked.asked-before)
+	}
+}
+
 func TestARetryThatIsReplacedMeanwhileIsNotKeptBeside(t *testing.T) {
 	const first = "ann@example.com"
 	meanwhile := false

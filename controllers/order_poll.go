@@ -56,7 +56,9 @@ type looks struct {
 }
 
 type look struct {
-	at time.Time
+	// order by its UID: another one of the same name was not looked at.
+	order types.UID
+	at    time.Time
 	// request that was acted on, answered or not.
 	request string
 }
@@ -66,9 +68,9 @@ func (l *looks) due(order *v1alpha1.EsimOrder, now time.Time) bool {
 	key := client.ObjectKeyFromObject(order)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	last, known := l.byOrder[key]
-	if !known {
-		l.put(key, look{at: now})
+	last := l.byOrder[key]
+	if last.order != order.UID {
+		l.put(key, look{order: order.UID, at: now})
 		return false
 	}
 	turn, ok := nextPoll(deliveredTime(order), order.UID, last.at)
@@ -77,19 +79,21 @@ func (l *looks) due(order *v1alpha1.EsimOrder, now time.Time) bool {
 
 // answered tells whether a request was acted on by this process, also where the operator did not
 // answer.
-func (l *looks) answered(order types.NamespacedName, request string) bool {
+func (l *looks) answered(order *v1alpha1.EsimOrder, request string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return request != "" && l.byOrder[order].request == request
+	last := l.byOrder[client.ObjectKeyFromObject(order)]
+	return request != "" && last.order == order.UID && last.request == request
 }
 
-func (l *looks) looked(order types.NamespacedName, at time.Time, request string) {
+func (l *looks) looked(order *v1alpha1.EsimOrder, at time.Time, request string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if request == "" {
-		request = l.byOrder[order].request
+	key := client.ObjectKeyFromObject(order)
+	if last := l.byOrder[key]; request == "" && last.order == order.UID {
+		request = last.request
 	}
-	l.put(order, look{at, request})
+	l.put(key, look{order.UID, at, request})
 }
 
 func (l *looks) forget(order types.NamespacedName) {
