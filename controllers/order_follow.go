@@ -28,8 +28,7 @@ func (r *OrderReconciler) follow(ctx context.Context, p *pass) (*decision, error
 	if p.order.Status.Phase == v1alpha1.PhaseDelivered && p.order.Status.Esim != nil && p.order.Status.Activation != nil {
 		made = p.applyReports()
 		asked, wait := r.track(ctx, p)
-		made.add(asked.events)
-		made.deleted, made.failed = made.deleted || asked.deleted, made.failed || asked.failed
+		made.join(asked)
 		made.add(p.expire())
 		if err := r.removeCode(ctx, p); err != nil {
 			return nil, err
@@ -43,6 +42,7 @@ func (r *OrderReconciler) follow(ctx context.Context, p *pass) (*decision, error
 	r.sendLateReceipt(p)
 	if equality.Semantic.DeepEqual(p.order.Status, p.written) && p.written.ObservedGeneration == p.generation {
 		d.silent = true
+		r.looks.written(p.order)
 		return d, nil
 	}
 	if made.deleted {
@@ -107,6 +107,9 @@ func (r *OrderReconciler) track(ctx context.Context, p *pass) (made changes, wai
 		r.looks.forget(key)
 		return made, 0
 	}
+	if last := r.looks.unwritten(p.order); last != nil {
+		made = p.applyAnswer(last)
+	}
 	wanted := refreshWanted(p.order)
 	if r.looks.answered(p.order, wanted) {
 		wanted = ""
@@ -129,18 +132,27 @@ func (r *OrderReconciler) track(ctx context.Context, p *pass) (made changes, wai
 	if !ok {
 		return made, 0
 	}
-	answer, err := tracker.Track(ctx, operators.Tracked{
+	told, err := tracker.Track(ctx, operators.Tracked{
 		RequestID: p.order.Status.Provisioning.RequestID, ICCID: activation.ICCID(p.order.Status.Esim.ICCID),
 	})
-	r.looks.looked(p.order, p.now, wanted)
 	if err != nil {
+		r.looks.looked(p.order, p.now, wanted, nil)
 		ctrl.LoggerFrom(ctx).V(1).Info("The operator did not tell what became of the profile", "cause", err.Error())
 		return made, wait
 	}
-	if wanted != "" {
-		life.RefreshedTime, life.Refreshed = rounded(p.now), wanted
+	came := &answer{told, p.now, wanted}
+	r.looks.looked(p.order, p.now, wanted, came)
+	made.join(p.applyAnswer(came))
+	return made, wait
+}
+
+// applyAnswer works an operator's answer into the order's life, and dates it where somebody had
+// asked for it. To do so twice is to do so once.
+func (p *pass) applyAnswer(a *answer) changes {
+	if life := p.order.Status.Activation; a.request != "" {
+		life.RefreshedTime, life.Refreshed = rounded(a.at), a.request
 	}
-	return p.applyLife(answer), wait
+	return p.applyLife(a.life)
 }
 
 // trackable tells whether there is something that the operator can be asked about an order.

@@ -89,6 +89,12 @@ func (p *pass) applyLife(life operators.Life) changes {
 	return made
 }
 
+// join adds what changed after.
+func (c *changes) join(after changes) {
+	c.add(after.events)
+	c.deleted, c.failed = c.deleted || after.deleted, c.failed || after.failed
+}
+
 func (c *changes) add(events []string) { c.events = append(c.events, events...) }
 
 // possible is a time that an operator told, but for what a wrong clock there would do: nothing

@@ -2,12 +2,14 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/controllers"
@@ -183,5 +185,49 @@ func TestARetryThatIsReplacedMeanwhileIsNotKeptBeside(t *testing.T) {
 	})
 	if !meanwhile || len(receipts) != 1 || len(receipts[0].Pending) != 0 {
 		t.Errorf("the outbox holds %+v: the same receipt goes out more than once", receipts)
+	}
+}
+
+func TestAnAnswerThatCouldNotBeWrittenIsNotLost(t *testing.T) {
+	for name, ask := range map[string]func(d *desk, after time.Duration){
+		"on request": func(d *desk, _ time.Duration) { d.refresh("one") },
+		"by itself":  func(d *desk, after time.Duration) { d.clock.SetTime(d.clock.Now().Add(after)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := &tracking{}
+			broken := false
+			d := atDesk(t, testshop.Options{}, func(*desk, *v1alpha1.EsimOrder) error {
+				if broken {
+					broken = false
+					return errors.New("the API server is away")
+				}
+				return nil
+			})
+			d.connect()
+			asked.Driver = d.Pool.For(d.shop.Name).Driver()
+			d.Pool.For(d.shop.Name).Connect(asked, 50)
+			d.order()
+			d.until("DELIVERED Delivered")
+			after := d.work()
+			asked.life.Installed = true
+			ask(d, after)
+			broken = true
+			if _, err := d.Work(t.Context(), types.NamespacedName{Namespace: d.shop.Name, Name: "order"}); err == nil {
+				t.Fatal("nothing was written")
+			}
+			d.work()
+			life := d.look().Status.Activation
+			if asked.asked != 1 || !life.Installed || name == "on request" && life.Refreshed != "one" {
+				t.Errorf("asked %d times, the order's activation is %+v", asked.asked, life)
+			}
+			d.work()
+			before := d.look().ResourceVersion
+			d.clock.SetTime(d.clock.Now().Add(time.Minute))
+			d.work()
+			d.work()
+			if asked.asked != 2 || d.look().ResourceVersion != before {
+				t.Errorf("the next look, the %dth, shows nothing new and costs a write", asked.asked)
+			}
+		})
 	}
 }

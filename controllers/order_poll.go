@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/operators"
 )
 
 // polling is how often an operator is asked by itself after a delivery: most profiles are
@@ -61,6 +62,16 @@ type look struct {
 	at    time.Time
 	// request that was acted on, answered or not.
 	request string
+	// answer of the operator that may not be written yet; nil where there is none.
+	answer *answer
+}
+
+// answer is what an operator told of a profile.
+type answer struct {
+	life operators.Life
+	at   time.Time
+	// request that was answered; empty where nobody had asked.
+	request string
 }
 
 // due tells whether a turn to look has come since the last look.
@@ -86,14 +97,37 @@ func (l *looks) answered(order *v1alpha1.EsimOrder, request string) bool {
 	return request != "" && last.order == order.UID && last.request == request
 }
 
-func (l *looks) looked(order *v1alpha1.EsimOrder, at time.Time, request string) {
+// looked notes a look, and the answer until it is written; nil where none came.
+func (l *looks) looked(order *v1alpha1.EsimOrder, at time.Time, request string, came *answer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key := client.ObjectKeyFromObject(order)
 	if last := l.byOrder[key]; request == "" && last.order == order.UID {
 		request = last.request
 	}
-	l.put(key, look{order.UID, at, request})
+	l.put(key, look{order.UID, at, request, came})
+}
+
+// unwritten is the last answer, where it may not be in the order yet: the write after it may have
+// failed, and the operator is not asked for the same again.
+func (l *looks) unwritten(order *v1alpha1.EsimOrder) *answer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last := l.byOrder[client.ObjectKeyFromObject(order)]; last.order == order.UID {
+		return last.answer
+	}
+	return nil
+}
+
+// written notes that the last answer is in the order.
+func (l *looks) written(order *v1alpha1.EsimOrder) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := client.ObjectKeyFromObject(order)
+	if last := l.byOrder[key]; last.order == order.UID && last.answer != nil {
+		last.answer = nil
+		l.put(key, last)
+	}
 }
 
 func (l *looks) forget(order types.NamespacedName) {
