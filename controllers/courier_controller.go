@@ -104,7 +104,7 @@ func (r *CourierReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	}
 	wait, underWay := r.dispatch(&order, terms, trip)
 	if !trip.ripe(&order, underWay, r.Clock.Now()) {
-		if underWay && trip.hasResults() {
+		if underWay && trip.worthAWrite(&order) {
 			wait = soonest(wait, settledAfter)
 		}
 		return ctrl.Result{RequeueAfter: wait}, nil

@@ -96,31 +96,35 @@ func (t *trip) laterThan(s stop, now time.Time) time.Duration {
 	return max(t.later[s].Sub(now), 0)
 }
 
-func (t *trip) hasResults() bool {
+// worthAWrite tells whether what is known is to be recorded. What was sent for an order that has
+// not ended is recorded with what will be sent at its end, so that the pipeline is not disturbed;
+// a failure is recorded at once, for its retry.
+func (t *trip) worthAWrite(order *v1alpha1.EsimOrder) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.results) > 0
+	for _, r := range t.results {
+		if order.Terminal() || r.err != nil {
+			return true
+		}
+	}
+	return false
 }
 
-// ripe tells whether what is known is worth a write: nothing is under way any more, or it takes
-// long. What was sent for an order that has not ended is recorded with what will be sent at its
-// end, so that the pipeline is not disturbed; a failure is recorded at once, for its retry.
+// ripe tells whether what is known is to be recorded now: nothing is under way any more, or it
+// takes long.
 func (t *trip) ripe(order *v1alpha1.EsimOrder, underWay bool, now time.Time) bool {
+	if !t.worthAWrite(order) {
+		return false
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	oldest, failed := now, false
+	oldest := now
 	for _, r := range t.results {
 		if r.at.Before(oldest) {
 			oldest = r.at
 		}
-		failed = failed || r.err != nil
 	}
-	switch {
-	case len(t.results) == 0, !order.Terminal() && !failed:
-		return false
-	default:
-		return !underWay || now.Sub(oldest) >= settledAfter
-	}
+	return !underWay || now.Sub(oldest) >= settledAfter
 }
 
 // snapshot is what is known now.

@@ -1,0 +1,79 @@
+package controllers_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/es2plus"
+	"github.com/telcodev/esim-operator/internal/notify/webhook"
+	"github.com/telcodev/esim-operator/internal/smdp"
+)
+
+// slowHooks does not answer for one endpoint until the test lets it.
+type slowHooks struct {
+	hooks
+	slow    string
+	through chan struct{}
+}
+
+func (s slowHooks) Send(ctx context.Context, url string, secrets []webhook.Secret, e webhook.Event) error {
+	if url == s.slow {
+		<-s.through
+	}
+	return s.hooks.Send(ctx, url, secrets, e)
+}
+
+// bothWantAll has each endpoint of the client hear of every event.
+func (o *office) bothWantAll() {
+	o.t.Helper()
+	var terms v1alpha1.EsimClient
+	if err := o.api.Get(o.t.Context(), types.NamespacedName{Namespace: o.shop.Name, Name: v1alpha1.ClientName}, &terms); err != nil {
+		o.t.Fatal(err)
+	}
+	for i := range terms.Spec.Webhooks {
+		terms.Spec.Webhooks[i].Events = nil
+	}
+	if err := o.api.Update(o.t.Context(), &terms); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// pending makes an order that is charged and waits for its operator.
+func (o *office) pending() {
+	o.t.Helper()
+	o.fault(smdp.Fault{Kind: smdp.FaultStatusCode, SubjectCode: "8.2.5", ReasonCode: "3.7", Function: es2plus.DownloadOrder})
+	o.desk.order(func(order *v1alpha1.EsimOrder) { order.Spec.NotificationEmail = ann })
+	o.work()
+	if order := o.look(); order.Terminal() || len(order.Status.Notifications) == 0 {
+		o.t.Fatalf("the order is %s, its outbox holds %+v", order.Status.Phase, order.Status.Notifications)
+	}
+}
+
+func TestAnOrderThatWaitsDoesNotAskAfterASlowEndpointEachSecond(t *testing.T) {
+	o := openOffice(t)
+	o.bothWantAll()
+	slow := slowHooks{hooks{o.world}, shopHook, make(chan struct{})}
+	o.courier.Webhooks = slow
+	t.Cleanup(func() { close(slow.through) })
+	o.pending()
+	o.hand("order")
+	for len(o.world.arrived()) == 0 { // until the other endpoint has its event
+		o.hand("order")
+	}
+	var wait time.Duration
+	for range 100 {
+		result, err := o.courier.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: o.shop.Name, Name: "order"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wait = max(wait, result.RequeueAfter)
+	}
+	if wait != 0 || o.writes != 0 {
+		t.Errorf("while an endpoint does not answer, the order is looked at every %s, with %d writes", wait, o.writes)
+	}
+}
