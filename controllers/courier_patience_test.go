@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -75,5 +76,38 @@ func TestAnOrderThatWaitsDoesNotAskAfterASlowEndpointEachSecond(t *testing.T) {
 	}
 	if wait != 0 || o.writes != 0 {
 		t.Errorf("while an endpoint does not answer, the order is looked at every %s, with %d writes", wait, o.writes)
+	}
+}
+
+func TestADeletedOrderHasItsLastWords(t *testing.T) {
+	for name, dead := range map[string]bool{"to an endpoint that hears": false, "and not for ever to one that does not": true} {
+		t.Run(name, func(t *testing.T) {
+			o := openOffice(t)
+			o.pending()
+			if err := o.api.Delete(t.Context(), o.look()); err != nil {
+				t.Fatal(err)
+			}
+			o.passes(3) // the courier is busy meanwhile
+			if o.look() == nil {
+				t.Fatal("the order is gone with what was to be told of it")
+			}
+			if dead {
+				o.world.fail(shopHook, &webhook.Failed{Status: 500, Reason: "it answered 500"})
+			}
+			o.carry()
+			if heard := slices.Contains(o.world.arrived(), shopHook+" wallet.credited"); heard == dead {
+				t.Errorf("arrived: %v", o.world.arrived())
+			}
+			if !slices.Contains(o.world.arrived(), ann+" receipt.cancelled") {
+				t.Errorf("the customer does not hear of the refund: %v", o.world.arrived())
+			}
+			if dead {
+				o.clock.SetTime(o.clock.Now().Add(time.Minute))
+			}
+			o.passes(6)
+			if order := o.look(); order != nil {
+				t.Errorf("the order is still there: %s, %+v", summary(order), order.Status.Notifications)
+			}
+		})
 	}
 }

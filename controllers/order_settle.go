@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,6 +27,9 @@ func (r *OrderReconciler) settle(ctx context.Context, p *pass) (*decision, error
 	if decided, err := r.wind(ctx, p); decided != nil || err != nil {
 		return decided, err
 	}
+	if untold(p.order, p.now) {
+		return &decision{silent: true, after: untoldAgain}, nil
+	}
 	if p.provisioning() != nil {
 		if err := r.removeSecret(ctx, p.order); err != nil {
 			return nil, err
@@ -35,6 +39,24 @@ func (r *OrderReconciler) settle(ctx context.Context, p *pass) (*decision, error
 		return r.release(ctx, p)
 	}
 	return r.settleCharge(ctx, p)
+}
+
+const (
+	// untoldFor is how long after a change an order that is deleted waits for the courier to tell
+	// of it: long enough for a first try, and the one after it.
+	untoldFor = 30 * time.Second
+	// untoldAgain is how often it looks whether that is done.
+	untoldAgain = 500 * time.Millisecond
+)
+
+// untold tells whether something that happened just now is still in the order's outbox, which
+// goes with the order: of a refund nobody would hear. What endpoints do not take holds no
+// deletion up.
+func untold(order *v1alpha1.EsimOrder, now time.Time) bool {
+	return slices.ContainsFunc(order.Status.Notifications, func(n v1alpha1.OrderNotification) bool {
+		age := now.Sub(n.Time.Time)
+		return age > -untoldFor && age < untoldFor
+	})
 }
 
 // wind brings an order that is not at its end there.
