@@ -26,8 +26,13 @@ const (
 	KeyPassword = "password"
 )
 
-// hold is how long templates and credentials are remembered.
-const hold = 15 * time.Second
+const (
+	// hold is how long templates and credentials are remembered.
+	hold = 15 * time.Second
+	// holdTrouble is how long it is remembered that they could not be read, or used: all the
+	// receipts that wait for them ask again and again.
+	holdTrouble = 5 * time.Second
+)
 
 // Office sends receipts. It is safe for concurrent use.
 type Office struct {
@@ -50,6 +55,8 @@ type Office struct {
 	version   string
 	templates *receipt.Templates
 	sender    *mail.Sender
+	// trouble is why nothing could be sent at the last look; nil where it could.
+	trouble error
 }
 
 // Send sends a receipt to an address once. about names what the receipt is of: the same for the
@@ -76,30 +83,45 @@ func (o *Office) ready(ctx context.Context) (*receipt.Templates, *mail.Sender, e
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := o.Clock.Now()
-	if o.sender != nil && now.Before(o.until) {
-		return o.templates, o.sender, nil
+	if now.Before(o.until) {
+		return o.templates, o.sender, o.trouble
 	}
+	trouble := o.load(ctx)
+	if ctx.Err() == nil { // else it tells only that this receipt is not wanted any more
+		o.until, o.trouble = now.Add(hold), trouble
+		if trouble != nil {
+			o.until = now.Add(holdTrouble)
+		}
+	}
+	if trouble != nil {
+		return nil, nil, trouble
+	}
+	return o.templates, o.sender, nil
+}
+
+// load reads credentials and templates. The lock is held.
+func (o *Office) load(ctx context.Context) error {
 	server := o.Server
 	if o.Credentials.Name != "" {
 		var secret corev1.Secret
 		if err := o.Live.Get(ctx, o.Credentials, &secret); err != nil {
-			return nil, nil, fmt.Errorf("reading the mail server's credentials: %w", err)
+			return fmt.Errorf("reading the mail server's credentials: %w", err)
 		}
 		server.Username = string(secret.Data[KeyUsername])
 		server.Password = activation.NewCredential(string(secret.Data[KeyPassword]))
 		if server.Username == "" || server.Password.Empty() {
-			return nil, nil, fmt.Errorf("the mail server's credentials: Secret %s needs %s and %s", o.Credentials, KeyUsername, KeyPassword)
+			return fmt.Errorf("the mail server's credentials: Secret %s needs %s and %s", o.Credentials, KeyUsername, KeyPassword)
 		}
 	}
 	sender, err := mail.NewSender(server, o.Clock)
 	if err != nil {
-		return nil, nil, fmt.Errorf("setting up mail: %w", err)
+		return fmt.Errorf("setting up mail: %w", err)
 	}
 	if err := o.loadTemplates(ctx); err != nil {
-		return nil, nil, err
+		return err
 	}
-	o.sender, o.until = sender, now.Add(hold)
-	return o.templates, o.sender, nil
+	o.sender = sender
+	return nil
 }
 
 // loadTemplates reads the templates anew, if they changed. Those that cannot be used leave the
