@@ -47,7 +47,9 @@ func (h *EndpointHealth) observe(terms *v1alpha1.EsimClient, endpoint *v1alpha1.
 		before = endpointState{url: endpoint.URL, status: statusOf(terms, endpoint)}
 	}
 	after := endpointState{url: endpoint.URL}
-	if err != nil {
+	if before.status != nil && before.status.Disabled && !enabledSince(terms, before.status) {
+		after = before // what was on its way when the endpoint said that it is gone enables it no more
+	} else if err != nil {
 		after.status = failing(terms, endpoint, before.status, err, now)
 	}
 	if h.byClient == nil {

@@ -18,12 +18,19 @@ import (
 // slowHooks does not answer for one endpoint until the test lets it.
 type slowHooks struct {
 	hooks
-	slow    string
-	through chan struct{}
+	slow           string
+	begun, through chan struct{}
+}
+
+func (o *office) slowHook() slowHooks {
+	slow := slowHooks{hooks{o.world}, shopHook, make(chan struct{}, 100), make(chan struct{})}
+	o.courier.Webhooks = slow
+	return slow
 }
 
 func (s slowHooks) Send(ctx context.Context, url string, secrets []webhook.Secret, e webhook.Event) error {
 	if url == s.slow {
+		s.begun <- struct{}{}
 		<-s.through
 	}
 	return s.hooks.Send(ctx, url, secrets, e)
@@ -58,8 +65,7 @@ func (o *office) pending() {
 func TestAnOrderThatWaitsDoesNotAskAfterASlowEndpointEachSecond(t *testing.T) {
 	o := openOffice(t)
 	o.bothWantAll()
-	slow := slowHooks{hooks{o.world}, shopHook, make(chan struct{})}
-	o.courier.Webhooks = slow
+	slow := o.slowHook()
 	t.Cleanup(func() { close(slow.through) })
 	o.pending()
 	o.hand("order")
@@ -107,6 +113,31 @@ func TestADeletedOrderHasItsLastWords(t *testing.T) {
 			o.passes(6)
 			if order := o.look(); order != nil {
 				t.Errorf("the order is still there: %s, %+v", summary(order), order.Status.Notifications)
+			}
+		})
+	}
+}
+
+func TestALateAnswerDoesNotEnableAnEndpointThatIsGone(t *testing.T) {
+	for name, late := range map[string]error{"a failure": &webhook.Failed{Reason: "there was no answer in time"}, "a success": nil} {
+		t.Run(name, func(t *testing.T) {
+			o := openOffice(t)
+			slow := o.slowHook()
+			o.deliver()
+			o.hand("order")
+			for range 2 { // both events are on their way to the endpoint
+				<-slow.begun
+			}
+			o.world.fail(shopHook, &webhook.Gone{})
+			slow.through <- struct{}{}
+			for _, reason := o.health(); reason != v1alpha1.WebhooksReasonDisabled; {
+				_, reason = o.health() // until the answer 410 is known
+			}
+			o.world.fail(shopHook, late)
+			slow.through <- struct{}{}
+			o.carry()
+			if terms, reason := o.health(); reason != v1alpha1.WebhooksReasonDisabled {
+				t.Errorf("the client's webhooks are %s: %+v", reason, terms.Status.Webhooks)
 			}
 		})
 	}
