@@ -207,7 +207,6 @@ func TestAnAnswerThatCouldNotBeWrittenIsNotLost(t *testing.T) {
 			asked.Driver = d.Pool.For(d.shop.Name).Driver()
 			d.Pool.For(d.shop.Name).Connect(asked, 50)
 			d.order()
-			d.until("DELIVERED Delivered")
 			after := d.work()
 			asked.life.Installed = true
 			ask(d, after)
@@ -229,5 +228,22 @@ func TestAnAnswerThatCouldNotBeWrittenIsNotLost(t *testing.T) {
 				t.Errorf("the next look, the %dth, shows nothing new and costs a write", asked.asked)
 			}
 		})
+	}
+}
+
+func TestTheFirstLookComesHalfAMinuteAfterTheDelivery(t *testing.T) {
+	asked := &tracking{}
+	d := atDesk(t, testshop.Options{}, nil)
+	d.connect()
+	asked.Driver = d.Pool.For(d.shop.Name).Driver()
+	d.Pool.For(d.shop.Name).Connect(asked, 50)
+	d.order()
+	after := d.work()
+	if phase := d.look().Status.Phase; phase != v1alpha1.PhaseDelivered || after < 30*time.Second || after > 37*time.Second {
+		t.Fatalf("the order is %s, its next pass is due after %s", phase, after)
+	}
+	d.clock.SetTime(d.clock.Now().Add(after))
+	if d.work(); asked.asked != 1 {
+		t.Errorf("when the first look was due the operator was asked %d times", asked.asked)
 	}
 }

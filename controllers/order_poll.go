@@ -74,6 +74,16 @@ type answer struct {
 	request string
 }
 
+// begin has an order that was just delivered looked at in its first turn.
+func (l *looks) begin(order *v1alpha1.EsimOrder, now time.Time) {
+	if !trackable(order) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.put(client.ObjectKeyFromObject(order), look{order: order.UID, at: now})
+}
+
 // due tells whether a turn to look has come since the last look.
 func (l *looks) due(order *v1alpha1.EsimOrder, now time.Time) bool {
 	key := client.ObjectKeyFromObject(order)

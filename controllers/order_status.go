@@ -116,6 +116,7 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 	}
 	if d.phase == v1alpha1.PhaseDelivered {
 		result.RequeueAfter = r.nextLook(p)
+		r.looks.begin(p.order, p.now)
 	}
 	if life := p.order.Status.Activation; d.phase != "" && (life != nil && life.Installed || reported(p.order)) || toldByPerson(p.order) != "" {
 		result.RequeueAfter = conflictDelay // its code is to be removed, or what was told to be worked in
