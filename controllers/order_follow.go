@@ -24,16 +24,17 @@ import (
 // device and to its plan's end; receipts that are asked for late; events that are asked for again.
 func (r *OrderReconciler) follow(ctx context.Context, p *pass) (*decision, error) {
 	var made changes
+	var left error
 	d := &decision{kept: true}
 	if p.order.Status.Phase == v1alpha1.PhaseDelivered && p.order.Status.Esim != nil && p.order.Status.Activation != nil {
 		made = p.applyReports()
 		asked, wait := r.track(ctx, p)
 		made.join(asked)
 		made.add(p.expire())
-		if err := r.removeCode(ctx, p); err != nil {
-			return nil, err
-		}
 		d.after = soonest(wait, r.nextLook(p))
+		if left = r.removeCode(ctx, p); left != nil {
+			d.after = removeCodeAgain // but what is known of the profile is recorded first
+		}
 	} else {
 		d.event = p.refuseReports()
 	}
@@ -41,6 +42,9 @@ func (r *OrderReconciler) follow(ctx context.Context, p *pass) (*decision, error
 	r.tellAgain(ctx, p)
 	r.sendLateReceipt(p)
 	if equality.Semantic.DeepEqual(p.order.Status, p.written) && p.written.ObservedGeneration == p.generation {
+		if left != nil {
+			return nil, left
+		}
 		d.silent = true
 		r.looks.written(p.order)
 		return d, nil
@@ -67,6 +71,10 @@ func (p *pass) refuseReports() *orderEvent {
 }
 
 const messageInstalled = "The profile is on its device; its activation code is removed"
+
+// removeCodeAgain is after how long a code is removed that could not be removed at once; then as
+// after any error of our own API server.
+const removeCodeAgain = time.Second
 
 // removeCode takes the activation code of a profile that is on its device out of the Secret: it
 // is of no use to its owner any more, and of use to a thief.

@@ -7,9 +7,12 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/controllers"
@@ -245,5 +248,34 @@ func TestTheFirstLookComesHalfAMinuteAfterTheDelivery(t *testing.T) {
 	d.clock.SetTime(d.clock.Now().Add(after))
 	if d.work(); asked.asked != 1 {
 		t.Errorf("when the first look was due the operator was asked %d times", asked.asked)
+	}
+}
+
+func TestAnInstalledProfileIsKnownAlsoWhereItsSecretCannotBeChanged(t *testing.T) {
+	d := deliveredAtDesk(t, nil)
+	refuses := true
+	d.Orders.Writer = interceptor.NewClient(d.api, interceptor.Funcs{
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			if _, secret := o.(*corev1.Secret); secret && refuses {
+				return errors.New("a policy refuses it")
+			}
+			return c.Update(ctx, o, opts...)
+		},
+	})
+	d.reports(v1alpha1.DeviceInstalled)
+	after := d.work()
+	if life := d.look().Status.Activation; life.Status != v1alpha1.ActivationActive || life.CodeRemoved {
+		t.Errorf("the order's activation is %+v", life)
+	}
+	if after <= 0 || after > time.Minute {
+		t.Errorf("the code is to be removed after %s", after)
+	}
+	if _, err := d.Work(t.Context(), types.NamespacedName{Namespace: d.shop.Name, Name: "order"}); err == nil {
+		t.Error("that the code stays is no error")
+	}
+	refuses = false
+	d.work()
+	if life := d.look().Status.Activation; !life.CodeRemoved {
+		t.Errorf("the order's activation is %+v", life)
 	}
 }
