@@ -53,6 +53,8 @@ type trip struct {
 	results  map[stop]result
 	// later is when those come again that failed for a reason of ours: that was no try.
 	later map[stop]time.Time
+	// begun is when the last sending was handed over.
+	begun time.Time
 }
 
 func (t *trip) state(s stop) stopState {
@@ -67,10 +69,10 @@ func (t *trip) state(s stop) stopState {
 	return stopOpen
 }
 
-func (t *trip) begin(s stop) {
+func (t *trip) begin(s stop, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.underWay[s] = true
+	t.underWay[s], t.begun = true, at
 }
 
 func (t *trip) end(s stop, r result) {
@@ -111,7 +113,7 @@ func (t *trip) worthAWrite(order *v1alpha1.EsimOrder) bool {
 }
 
 // ripe tells whether what is known is to be recorded now: nothing is under way any more, or it
-// takes long.
+// takes long. What was known long before waits for what has just begun.
 func (t *trip) ripe(order *v1alpha1.EsimOrder, underWay bool, now time.Time) bool {
 	if !t.worthAWrite(order) {
 		return false
@@ -123,6 +125,9 @@ func (t *trip) ripe(order *v1alpha1.EsimOrder, underWay bool, now time.Time) boo
 		if r.at.Before(oldest) {
 			oldest = r.at
 		}
+	}
+	if t.begun.After(oldest) {
+		oldest = t.begun
 	}
 	return !underWay || now.Sub(oldest) >= settledAfter
 }

@@ -142,3 +142,27 @@ func TestALateAnswerDoesNotEnableAnEndpointThatIsGone(t *testing.T) {
 		})
 	}
 }
+
+func TestAnOrderThatWasLongOnItsWayCostsOneWriteToo(t *testing.T) {
+	o := openOffice(t)
+	o.pending()
+	o.hand("order") // its charge is told while it waits
+	for len(o.world.arrived()) == 0 {
+		o.hand("order")
+	}
+	if err := o.shop.SMDP.ClearFaults(); err != nil {
+		t.Fatal(err)
+	}
+	o.until("DELIVERED Delivered")
+	slow := o.slowMail()
+	o.hand("order")
+	<-slow.begun
+	for range 100 { // the webhook is done, the mail is on its way
+		o.hand("order")
+	}
+	slow.through <- struct{}{}
+	o.carry()
+	if got := o.world.arrived(); o.writes != 1 || len(got) != 4 {
+		t.Errorf("%d writes for %v", o.writes, got)
+	}
+}

@@ -65,7 +65,7 @@ func (r *CourierReconciler) send(order *v1alpha1.EsimOrder, n *v1alpha1.OrderNot
 func (r *CourierReconciler) handOver(to *lanes.Lanes, lane string, order *v1alpha1.EsimOrder, n *v1alpha1.OrderNotification, recipient string, t *trip, do func(context.Context) error) taking {
 	stop := stopOf(order, n, recipient)
 	job := fmt.Sprintf("%s/%s/%d/%s", order.UID, n.Type, stop.since, stop.address)
-	t.begin(stop)
+	t.begin(stop, r.Clock.Now())
 	taken := to.Submit(lane, job, func(ctx context.Context) error {
 		err := errUnfinished
 		defer func() {
