@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,6 +42,9 @@ var errUnfinished = errors.New("sending it did not come to an end")
 // errPointless says that what was to be sent makes no sense any more.
 var errPointless = errors.New("it makes no sense any more")
 
+// errReplaced says that a receipt's address is not the order's at present. It may be again.
+var errReplaced = errors.New("its address was replaced")
+
 // send hands one notification for one recipient over to the recipient's lane.
 func (r *CourierReconciler) send(order *v1alpha1.EsimOrder, n *v1alpha1.OrderNotification, terms *v1alpha1.EsimClient, recipient string, t *trip) taking {
 	if isReceipt(n.Type) {
@@ -64,31 +68,52 @@ func (r *CourierReconciler) send(order *v1alpha1.EsimOrder, n *v1alpha1.OrderNot
 // handOver runs do in a lane, notes what became of it, and has the order looked at then.
 func (r *CourierReconciler) handOver(to *lanes.Lanes, lane string, order *v1alpha1.EsimOrder, n *v1alpha1.OrderNotification, recipient string, t *trip, do func(context.Context) error) taking {
 	stop := stopOf(order, n, recipient)
+	note := func(err error) { r.note(order, n, t, stop, err) }
 	job := fmt.Sprintf("%s/%s/%d/%s", order.UID, n.Type, stop.since, stop.address)
 	t.begin(stop, r.Clock.Now())
-	taken := to.Submit(lane, job, func(ctx context.Context) error {
-		err := errUnfinished
+	taken := to.Submit(lane, job, func(ctx context.Context) (result error) {
+		ended := &ending{err: errUnfinished, note: note}
 		defer func() {
-			now := r.Clock.Now()
-			switch {
-			case errors.Is(err, errPointless):
-				t.end(stop, result{dropped: true, at: now})
-			case ownTrouble(err):
-				r.Log.Error(err, "A notification could not be sent", "order", client.ObjectKeyFromObject(order), "type", n.Type)
-				t.postpone(stop, now.Add(ownTroubleAgain))
-			default:
-				t.end(stop, result{err: err, at: now})
+			if value := recover(); value != nil {
+				r.logPanic(lane, job, &lanes.Panicked{Value: value, Stack: debug.Stack()})
+				result = ended
 			}
-			r.queue.add(client.ObjectKeyFromObject(order))
 		}()
-		err = do(ctx)
-		return err
+		ended.err = do(ctx)
+		return ended
 	})
 	if !taken {
 		t.notBegun(stop)
 		return full
 	}
 	return handedOver
+}
+
+// ending is what a sending came to. It is noted once its lane lets it be handed over again:
+// earlier, it would be taken for the one that has just ended, and never be sent.
+type ending struct {
+	err  error
+	note func(error)
+}
+
+// Error is that of the sending.
+func (e *ending) Error() string { return fmt.Sprint(e.err) }
+
+// note what became of a sending, and have its order looked at.
+func (r *CourierReconciler) note(order *v1alpha1.EsimOrder, n *v1alpha1.OrderNotification, t *trip, stop stop, err error) {
+	now := r.Clock.Now()
+	switch {
+	case errors.Is(err, errReplaced):
+		t.notBegun(stop)
+	case errors.Is(err, errPointless):
+		t.end(stop, result{dropped: true, at: now})
+	case ownTrouble(err):
+		r.Log.Error(err, "A notification could not be sent", "order", client.ObjectKeyFromObject(order), "type", n.Type)
+		t.postpone(stop, now.Add(ownTroubleAgain))
+	default:
+		t.end(stop, result{err: err, at: now})
+	}
+	r.queue.add(client.ObjectKeyFromObject(order))
 }
 
 // ownTrouble tells errors that no recipient has to do with: they are no tries.
@@ -224,8 +249,12 @@ func (r *CourierReconciler) sendWantedReceipt(ctx context.Context, order *v1alph
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("reading the order before its receipt is sent: %w", err)
 	}
-	// The receipt of an order that is gone by now tells what became of its money.
-	if err == nil && now.UID == order.UID && (recipientOf(&now) != recipientOf(order) || !wantsReceipt(&now, n.Type)) {
+	switch {
+	case err != nil || now.UID != order.UID:
+		// The receipt of an order that is gone by now tells what became of its money.
+	case recipientOf(&now) != recipientOf(order):
+		return errReplaced
+	case !wantsReceipt(&now, n.Type):
 		return errPointless
 	}
 	return r.sendReceipt(ctx, order, n)

@@ -45,8 +45,15 @@ func (r *CourierReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager
 
 // Open makes the lanes, which Close ends.
 func (r *CourierReconciler) Open() {
-	r.events = lanes.New(lanes.Config{Concurrency: r.WebhookConcurrency, Done: r.logPanic})
-	r.mails = lanes.New(lanes.Config{Concurrency: r.MailConcurrency, Done: r.logPanic})
+	r.events = lanes.New(lanes.Config{Concurrency: r.WebhookConcurrency, Done: r.ended})
+	r.mails = lanes.New(lanes.Config{Concurrency: r.MailConcurrency, Done: r.ended})
+}
+
+// ended notes what a sending came to.
+func (r *CourierReconciler) ended(_, _ string, err error) {
+	if came := (*ending)(nil); errors.As(err, &came) {
+		came.note(came.err)
+	}
 }
 
 // logPanic tells of a defect of ours. What was panicked with may hold what is secret: only its
