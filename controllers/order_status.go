@@ -118,11 +118,8 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 		result.RequeueAfter = r.nextLook(p)
 		r.looks.begin(p.order, p.now)
 	}
-	if life := p.order.Status.Activation; d.phase != "" && (life != nil && life.Installed || reported(p.order)) || toldByPerson(p.order) != "" {
-		result.RequeueAfter = conflictDelay // its code is to be removed, or what was told to be worked in
-	}
-	if !p.order.DeletionTimestamp.IsZero() && p.order.Terminal() {
-		result.RequeueAfter = conflictDelay // what is left is to let it go
+	if p.hurries(d) {
+		result.RequeueAfter = conflictDelay
 	}
 	if err := r.record(ctx, p); err != nil {
 		return r.stopped(ctx, p, fmt.Errorf("recording what became of the order: %w", err))
@@ -144,6 +141,14 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 		}
 	}
 	return result, nil
+}
+
+// hurries tells whether something is left to do at once after a decision: a code to be removed,
+// what was told of the profile to be worked in, a deleted order to be let go.
+func (p *pass) hurries(d *decision) bool {
+	life := p.order.Status.Activation
+	return d.phase != "" && (life != nil && life.Installed || reported(p.order)) || toldByPerson(p.order) != "" ||
+		!p.order.DeletionTimestamp.IsZero() && p.order.Terminal()
 }
 
 // ends tells that the order ends without an eSIM.
