@@ -74,6 +74,24 @@ func (m *Memory) Begin(requestID string, fresh bool) (end func(sent bool), ok bo
 	}, true
 }
 
+// Send notes that an order is being sent, whatever is known of it: for wholesalers that refuse
+// a second order under one ID themselves. end is that of Begin.
+func (m *Memory) Send(requestID string) (end func(sent bool)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, found := m.find(requestID)
+	if !found {
+		known = m.add(requestID)
+	}
+	before, wasProven := known.Evidence, known.proven
+	known.Evidence, known.proven = Evidence{Sent: m.now(), Underway: true}, false
+	return func(sent bool) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.ended(requestID, sent, false, before, wasProven)
+	}
+}
+
 // ended notes how a call that buys ended.
 func (m *Memory) ended(requestID string, sent, first bool, before Evidence, wasProven bool) {
 	known, found := m.find(requestID)
@@ -104,11 +122,16 @@ func (m *Memory) Missed(requestID string, asked time.Time) time.Duration {
 	return wait
 }
 
-// Found forgets an order: it is in the wholesaler's books.
+// Found notes that an order is in the wholesaler's books. It is not forgotten: lists that are
+// served by several machines may show it and then not show it again.
 func (m *Memory) Found(requestID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.remove(requestID)
+	known, found := m.find(requestID)
+	if !found {
+		known = m.add(requestID)
+	}
+	known.Sent, known.Missed, known.proven = m.now(), time.Time{}, false
 }
 
 // find returns what is known of an order. m.mu must be held.
