@@ -45,6 +45,9 @@ const (
 	BooleansAsStrings Kind = "booleans-as-strings"
 	// Slow waits for Fault.Delay before the call goes on. Executed.
 	Slow Kind = "slow"
+	// Late waits for Fault.Delay and executes the call then, whether or not the client is still
+	// there. Executed.
+	Late Kind = "late"
 	// Hang holds the call until the client is gone. Not executed.
 	Hang Kind = "hang"
 	// Watch lets the call be and calls Fault.Then. Executed.
@@ -54,7 +57,7 @@ const (
 // Kinds are all kinds.
 var Kinds = []Kind{
 	Drop, Status, HTML, Empty, Truncated, Malformed, Huge, Deep, WrongTypes, Redirect, Echo,
-	NumbersAsStrings, ObjectsForLists, BooleansAsStrings, Slow, Hang, Watch,
+	NumbersAsStrings, ObjectsForLists, BooleansAsStrings, Slow, Late, Hang, Watch,
 }
 
 // Execution tells whether the call is executed before it goes wrong.
@@ -87,7 +90,7 @@ type Fault struct {
 	Status int `json:"status,omitempty"`
 	// RetryAfter is the header of that name, of Status and HTML; empty for none.
 	RetryAfter string `json:"retryAfter,omitempty"`
-	// Delay of Slow.
+	// Delay of Slow and Late.
 	Delay time.Duration `json:"delay,omitempty"`
 	// Then is called once the call was executed, or would have been, before anything is
 	// answered; may be nil.
@@ -127,7 +130,7 @@ func (f Fault) check() error {
 		return fmt.Errorf("fault: execution must be first, never or absent, not %q", f.Execution)
 	case f.Kind == Status && (f.Status < http.StatusBadRequest || f.Status > 599):
 		return fmt.Errorf("fault: status must lie between 400 and 599, not %d", f.Status)
-	case f.Kind == Slow && f.Delay <= 0:
+	case (f.Kind == Slow || f.Kind == Late) && f.Delay <= 0:
 		return fmt.Errorf("fault: delay must be longer than 0")
 	default:
 		return nil

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -97,6 +98,9 @@ func (i *Injector) Wrap(fake http.Handler) http.Handler {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		if fault.Kind == Slow && !pause(r.Context(), fault.Delay) {
 			panic(http.ErrAbortHandler)
+		}
+		if fault.Kind == Late {
+			pause(context.WithoutCancel(r.Context()), fault.Delay)
 		}
 		answer := &recorded{header: http.Header{}, status: http.StatusOK}
 		if fault.executes() {

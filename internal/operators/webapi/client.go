@@ -132,7 +132,7 @@ func (c *Client) Do(ctx context.Context, call Call) *operators.Error {
 		var err error
 		if leave, err = c.guard(); err != nil {
 			return &operators.Error{Class: operators.Transient, Function: call.Function,
-				Message: "this process may not call " + c.vendor + " now; nothing was sent", Err: err}
+				Message: "this process may not call " + c.vendor + " now; nothing was sent", Err: &unsent{err}}
 		}
 	}
 	began := c.now()

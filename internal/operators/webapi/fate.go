@@ -37,6 +37,23 @@ type reply struct {
 	err error
 }
 
+// unsent marks the cause of a call of which nothing left.
+type unsent struct{ err error }
+
+func (u *unsent) Error() string {
+	if u.err == nil {
+		return "nothing was sent"
+	}
+	return u.err.Error()
+}
+func (u *unsent) Unwrap() error { return u.err }
+
+// NotSent tells whether it is proven that nothing of the call which failed so has left.
+func NotSent(failure *operators.Error) bool {
+	var mark *unsent
+	return failure != nil && errors.As(failure.Err, &mark)
+}
+
 // judgeFate judges a call by how far it came, and what means the same at every vendor; nil where
 // the answer must be read.
 func (c *Client) judgeFate(call Call, r reply) *operators.Error {
@@ -45,7 +62,7 @@ func (c *Client) judgeFate(call Call, r reply) *operators.Error {
 		return c.judgeStatus(call, r)
 	case notSent:
 		failure := &operators.Error{Class: operators.Transient, Function: call.Function,
-			Message: c.vendor + " cannot be reached; nothing was sent", Err: r.err}
+			Message: c.vendor + " cannot be reached; nothing was sent", Err: &unsent{r.err}}
 		if errors.Is(r.err, context.Canceled) {
 			failure.Message = "the call was given up before anything was sent"
 		}
@@ -53,7 +70,7 @@ func (c *Client) judgeFate(call Call, r reply) *operators.Error {
 	case refused:
 		// It names no function: an answer to any of them shows that the handshake works again.
 		return &operators.Error{Class: operators.Misconfigured,
-			Message: "the TLS handshake with " + c.vendor + " failed; check " + c.field + " and ca.crt of its Secret", Err: r.err}
+			Message: "the TLS handshake with " + c.vendor + " failed; check " + c.field + " and ca.crt of its Secret", Err: &unsent{r.err}}
 	default:
 		return c.lost(call, r)
 	}
