@@ -36,7 +36,10 @@ type bench struct {
 	entered, left int
 	// fenced, where set, is why the guard lets nothing through.
 	fenced error
-	failed []*operators.Error
+	// failed are the errors that passes ended with, and callsBefore how many calls had arrived
+	// by the end of each.
+	failed      []*operators.Error
+	callsBefore []int
 }
 
 func newBench(t *testing.T, s Subject) *bench {
@@ -116,7 +119,7 @@ func (b *bench) deliver(t testing.TB) operators.Profile {
 // endure does what the pipeline does about an error that is no end.
 func (b *bench) endure(t testing.TB, failure *operators.Error) {
 	t.Helper()
-	b.failed = append(b.failed, failure)
+	b.note(failure)
 	switch failure.Class {
 	case operators.Restart:
 		b.giveBack(t)
@@ -126,6 +129,12 @@ func (b *bench) endure(t testing.TB, failure *operators.Error) {
 	default:
 		b.wait(failure.RetryAfter)
 	}
+}
+
+// note keeps the error that a pass ended with.
+func (b *bench) note(failure *operators.Error) {
+	b.failed = append(b.failed, failure)
+	b.callsBefore = append(b.callsBefore, len(b.vendor.Calls()))
 }
 
 // wait lets time pass: as long as the operator asked for, and a while where it did not.
@@ -162,7 +171,7 @@ func (b *bench) giveBack(t testing.TB) error {
 			b.checkVerdict(t, err)
 			return err
 		}
-		b.failed = append(b.failed, failure)
+		b.note(failure)
 		b.wait(failure.RetryAfter)
 	}
 	t.Fatalf("after %d passes nothing is given back; the last error is %v", maxPasses, failure)

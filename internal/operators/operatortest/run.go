@@ -20,6 +20,10 @@ func Run(t *testing.T, s Subject) {
 	}{
 		{"buys", purchases},
 		{"is refused", refusals},
+		{"is disturbed", disturbances},
+		{"gives back", returns},
+		{"is given up on", cancellations},
+		{"is asked", questions},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(t, s) })
 	}
@@ -41,7 +45,7 @@ func (s Subject) in(t *testing.T, name string, run func(t *testing.T, b *bench))
 func (s Subject) buys(function string) bool { return slices.Contains(s.Buys, function) }
 
 // knows tells whether the operator's fake knows a kind of fault.
-func (s Subject) knows(kind faults.Kind) bool { return !slices.Contains(s.Immovable, kind) }
+func (s Subject) knows(kind faults.Kind) bool { return !slices.Contains(s.Lacks, kind) }
 
 // checkSilent fails the case where an error, or anything that it wraps, shows a credential.
 func (b *bench) checkSilent(t testing.TB, err error) {

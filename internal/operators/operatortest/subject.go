@@ -19,14 +19,16 @@ type Subject struct {
 	// Buys names the functions whose execution buys. An answer of theirs that is lost leaves
 	// open whether it was executed.
 	Buys []string
+	// Returns names the functions that give back.
+	Returns []string
 	// Refusals are the ways in which the operator can refuse an order: one at least for every
 	// class that the driver knows.
 	Refusals []Refusal
 	// Tolerates are the kinds of fault that must not disturb the driver at all, such as
 	// NumbersAsStrings.
 	Tolerates []faults.Kind
-	// Immovable names a kind of fault which the operator's fake does not know.
-	Immovable []faults.Kind
+	// Lacks are the kinds of fault which the operator's fake does not know.
+	Lacks []faults.Kind
 	// UniqueKey tells that the operator itself refuses a second order under our request ID,
 	// so that not even two processes at once can buy twice.
 	UniqueKey bool
