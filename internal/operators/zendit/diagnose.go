@@ -1,0 +1,118 @@
+package zendit
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/telcodev/esim-operator/internal/operators"
+	"github.com/telcodev/esim-operator/internal/operators/webapi"
+)
+
+// Zendit documents no codes that tell why a purchase was refused or failed. What can be asked
+// for tells it: whether the offer is sold, and whether our account covers it.
+
+// obstacle is what stands between us and a purchase.
+type obstacle int
+
+const (
+	noObstacle obstacle = iota
+	notSold
+	notCovered
+)
+
+// obstacleTo asks for the offer and, where it is sold, for our balance.
+func (d *Driver) obstacleTo(ctx context.Context, planID string) (obstacle, *operators.Error) {
+	var sold offer
+	found, failure := d.get(ctx, functionOffer, "/esim/offers/"+url.PathEscape(planID), func(body []byte) error {
+		return webapi.Decode(body, &sold)
+	})
+	if failure != nil {
+		return noObstacle, failure
+	}
+	if !found {
+		return notSold, d.reach(ctx)
+	}
+	if !sold.Enabled {
+		return notSold, nil
+	}
+	cost, currency, err := sold.Cost.amount()
+	if err != nil {
+		return noObstacle, nil // it has no price that could be compared
+	}
+	ours, failure := d.balance(ctx)
+	if failure != nil {
+		return noObstacle, failure
+	}
+	if ours.Currency == currency && ours.Amount.Cmp(cost) < 0 {
+		return notCovered, nil
+	}
+	return noObstacle, nil
+}
+
+// covered asks, after a purchase failed for want of money, whether there is money again: each
+// purchase that fails costs the order an attempt.
+func (d *Driver) covered(ctx context.Context, planID string) *operators.Error {
+	if !d.short.Load() {
+		return nil
+	}
+	found, failure := d.obstacleTo(ctx, planID)
+	switch {
+	case failure != nil:
+		return failure
+	case found == notCovered:
+		return accountEmpty()
+	default:
+		d.short.Store(false)
+		return nil
+	}
+}
+
+// whyRefused says what a refused purchase means. Where the purchase is in the books all the
+// same, an earlier request had arrived, and it is returned.
+func (d *Driver) whyRefused(ctx context.Context, p operators.Purchase, refused *refusal) (*purchase, *operators.Error) {
+	known, failure := d.lookUp(ctx, p.RequestID)
+	if failure != nil || known != nil {
+		return known, failure
+	}
+	found, failure := d.obstacleTo(ctx, p.PlanID)
+	switch {
+	case failure != nil:
+		return nil, failure
+	case found == notCovered:
+		return nil, accountEmpty()
+	case found == notSold || refused.ofOffer:
+		return nil, offerRefused()
+	default:
+		// The offer is sold, our account covers it, and no field of ours is named: it is the
+		// request that Zendit does not like, and others may fare better.
+		failure := d.client.Refusal(refused.status)
+		failure.Function, failure.OneOrder = functionBuy, true
+		return nil, failure
+	}
+}
+
+// whyFailed says what a purchase means that is FAILED in the books. It bought nothing, and its
+// transactionId is spent.
+func (d *Driver) whyFailed(ctx context.Context, planID string) *operators.Error {
+	found, failure := d.obstacleTo(ctx, planID)
+	switch {
+	case failure != nil:
+		return failure
+	case found == notCovered:
+		d.short.Store(true)
+		return &operators.Error{Class: operators.Restart, Function: functionBuy, Code: string(statusFailed),
+			Message: "the purchase failed, and our account at Zendit does not cover it; the next attempt waits for money"}
+	default:
+		return &operators.Error{Class: operators.Rejected, Function: functionBuy, Code: string(statusFailed),
+			Message: "Zendit could not fulfil the purchase"}
+	}
+}
+
+func accountEmpty() *operators.Error {
+	return &operators.Error{Class: operators.Misconfigured, Function: functionBuy,
+		Message: "our account at Zendit does not cover the offer; pay money in"}
+}
+
+func offerRefused() *operators.Error {
+	return &operators.Error{Class: operators.Rejected, Function: functionBuy, Message: "Zendit does not sell the offer"}
+}
