@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/telcodev/esim-operator/internal/operators"
 	"github.com/telcodev/esim-operator/internal/operators/webapi"
@@ -62,10 +63,13 @@ func (d *Driver) call(ctx context.Context, f function, request any, again bool, 
 }
 
 // read judges an answer. The vendor answers its refusals with HTTP 200; another status comes
-// from something before it.
+// from something before it, and does not tell whether the function was executed.
 func (d *Driver) read(f function, a webapi.Answer, again bool, read reader) error {
-	if a.Status/100 != 2 {
+	switch {
+	case a.Status == http.StatusUnauthorized, a.Status == http.StatusForbidden:
 		return d.client.Refusal(a.Status)
+	case a.Status/100 != 2:
+		return elsewhere(f, a.Status)
 	}
 	var said answer
 	if err := webapi.Decode(a.Body, &said); err != nil {
@@ -79,6 +83,16 @@ func (d *Driver) read(f function, a webapi.Answer, again bool, read reader) erro
 	default:
 		return read(said.Obj)
 	}
+}
+
+// elsewhere is an answer that did not come from the vendor's function.
+func elsewhere(f function, status int) *operators.Error {
+	failure := &operators.Error{Class: operators.Transient, Function: f.name, Code: "HTTP " + strconv.Itoa(status),
+		Message: "something other than the vendor's API answered; check spec.esimAccess.url"}
+	if f.acts {
+		failure.Class = operators.OutcomeUnknown
+	}
+	return failure
 }
 
 // decodeObject reads the obj of an answer that must have one.

@@ -120,8 +120,9 @@ func (d *Driver) list(ctx context.Context, request listRequest) ([]plan, *operat
 	return plans, failure
 }
 
-// readPlans reads packageList plan by plan: one that cannot be read costs itself only, and the
-// whole is never held twice.
+// readPlans reads packageList plan by plan: one that cannot be read costs itself only. Where most
+// cannot, the vendor changed its API, or something else answered: that is an error, so that not
+// all plans seem to be gone.
 func readPlans(obj []byte) ([]plan, error) {
 	var fields struct {
 		List json.RawMessage `json:"packageList"`
@@ -138,6 +139,7 @@ func readPlans(obj []byte) ([]plan, error) {
 		return nil, errors.New("packageList is no list")
 	}
 	var plans []plan
+	unread := 0
 	for decoder.More() {
 		if len(plans) == maxPlans {
 			return nil, fmt.Errorf("packageList has more than %d plans", maxPlans)
@@ -153,9 +155,13 @@ func readPlans(obj []byte) ([]plan, error) {
 		}
 		var p plan
 		if err := webapi.Decode(one, &p); err != nil {
+			unread++
 			p = plan{} // left out by normalise
 		}
 		plans = append(plans, p)
+	}
+	if 2*unread > len(plans) {
+		return nil, fmt.Errorf("%d of %d plans cannot be read", unread, len(plans))
 	}
 	return plans, nil
 }

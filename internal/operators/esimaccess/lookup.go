@@ -26,19 +26,26 @@ type wanted struct {
 
 // lookUp finds all profiles that were sold under a request ID: by the order's number where this
 // process knows it, by ICCID where one is known, else in the list since the attempt began. More
-// than one there are where the vendor took a duplicate for another order. Those of one order are
-// in order of their numbers.
+// than one there are where the vendor took a duplicate for another order; they come in the order
+// of their numbers.
 //
 // None found proves nothing by itself: see settling.Memory.
 func (d *Driver) lookUp(ctx context.Context, w wanted) ([]profile, *operators.Error) {
 	ours := func(p profile) bool { return string(p.TransactionID) == w.requestID }
-	if known, ok := d.orders.find(w.requestID); ok {
+	known, placed := d.orders.find(w.requestID)
+	if placed {
 		found, failure := d.query(ctx, queryRequest{OrderNo: known.orderNo}, func(p profile) bool {
 			return p.TransactionID == "" || ours(p)
 		})
 		switch {
+		case failure == nil && len(found) > 0 && !known.again:
+			return found, nil
 		case failure == nil && len(found) > 0:
-			return sorted(found), nil
+			listed, failure := d.query(ctx, d.window(w.since), ours)
+			if failure != nil {
+				return nil, reading(failure)
+			}
+			return union(found, listed), nil
 		case failure != nil && !unknownThere(failure):
 			return nil, d.stillMade(failure, known.at)
 		}
@@ -49,21 +56,23 @@ func (d *Driver) lookUp(ctx context.Context, w wanted) ([]profile, *operators.Er
 		found, failure := d.query(ctx, queryRequest{ICCID: string(w.iccid)}, ours)
 		switch {
 		case failure == nil && len(found) > 0:
-			return sorted(found), nil
+			return union(found), nil
 		case failure != nil && !unknownThere(failure):
-			return nil, failure
+			return nil, reading(failure)
 		}
 	}
 	found, failure := d.query(ctx, d.window(w.since), ours)
 	if failure != nil {
 		return nil, reading(failure)
 	}
-	return sorted(found), nil
+	return union(found), nil
 }
 
-func sorted(found []profile) []profile {
-	slices.SortFunc(found, func(a, b profile) int { return strings.Compare(string(a.TranNo), string(b.TranNo)) })
-	return found
+// union is all profiles of some lists, each once, in the order of their numbers.
+func union(lists ...[]profile) []profile {
+	all := slices.Concat(lists...)
+	slices.SortFunc(all, func(a, b profile) int { return strings.Compare(string(a.TranNo), string(b.TranNo)) })
+	return slices.CompactFunc(all, func(a, b profile) bool { return a.TranNo == b.TranNo && a.ICCID == b.ICCID })
 }
 
 // unknownThere tells whether the vendor does not know what a look-up named.

@@ -14,6 +14,9 @@ const rememberedOrders = 100_000
 type placed struct {
 	requestID, orderNo string
 	at                 time.Time
+	// again tells that the order had been sent before, in vain as far as the list showed: there
+	// may be another order under the request ID after all.
+	again bool
 }
 
 // orderBook remembers the vendor's order numbers by request ID, the last ones only. With its

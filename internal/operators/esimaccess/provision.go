@@ -67,7 +67,7 @@ func (d *Driver) turn(ctx context.Context, requestID string) (leave func(), fail
 
 // ordered are the profiles of the order, which is sent now if it was never sent before.
 func (d *Driver) ordered(ctx context.Context, p operators.Purchase) ([]profile, *operators.Error) {
-	if p.Fresh {
+	if _, known := d.orders.find(p.RequestID); p.Fresh && !known {
 		if end, ok := d.sends.Begin(p.RequestID, true); ok {
 			return d.send(ctx, p, false, end)
 		}
@@ -100,7 +100,7 @@ func (d *Driver) send(ctx context.Context, p operators.Purchase, again bool, end
 	if failure != nil {
 		return nil, failure
 	}
-	d.orders.note(placed{requestID: p.RequestID, orderNo: orderNo, at: d.now()})
+	d.orders.note(placed{requestID: p.RequestID, orderNo: orderNo, at: d.now(), again: again})
 	var found []profile
 	for _, pause := range polls {
 		found, failure = d.lookUp(ctx, wanted{requestID: p.RequestID, since: p.Since})
@@ -113,8 +113,12 @@ func (d *Driver) send(ctx context.Context, p operators.Purchase, again bool, end
 		}
 	}
 	if failure == nil {
-		failure = &operators.Error{Class: operators.Busy, Function: queryOrder.name, RetryAfter: pollAfter(0),
+		failure = &operators.Error{Function: queryOrder.name, Class: operators.Transient,
 			Message: "the vendor took the order and does not show its profile yet"}
+	}
+	if failure.Class == operators.Transient {
+		// The order is bought: what failed is only to ask for its profile.
+		failure.Class, failure.RetryAfter = operators.Busy, max(failure.RetryAfter, pollAfter(0))
 	}
 	return nil, failure
 }

@@ -29,7 +29,7 @@ func (v *Vendor) authenticate(header http.Header, body []byte) refusal {
 	if subtle.ConstantTimeCompare([]byte(accessCode), []byte(v.options.AccessCode)) != 1 {
 		return signatureWrong
 	}
-	if v.options.Secret == "" {
+	if v.options.Secret == "" || v.options.Unsigned && header.Get("RT-Signature") == "" {
 		return ""
 	}
 	timestamp, requestID, signature := header.Get("RT-Timestamp"), header.Get("RT-RequestID"), header.Get("RT-Signature")

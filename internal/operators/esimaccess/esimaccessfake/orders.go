@@ -230,3 +230,15 @@ func (v *Vendor) tellBalance() (object, refusal, Entry) {
 	defer v.mu.Unlock()
 	return object{"balance": v.balance, "lastUpdateTime": written(v.now())}, "", Entry{}
 }
+
+// SellOthers sells n profiles of a plan under request IDs that are not ours, as another system
+// on the same account would.
+func (v *Vendor) SellOthers(code string, n int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for range n {
+		v.lastID++
+		id := fmt.Sprintf("%012d", v.lastID)
+		v.sell(v.find(code), Entry{OrderNo: "B" + id, TransactionID: "other-" + id})
+	}
+}

@@ -31,8 +31,9 @@ const (
 type Options struct {
 	// AccessCode that requests must carry; "access" where empty.
 	AccessCode string
-	// Secret by which requests are signed. Where set, every request must be.
-	Secret string
+	// Secret by which requests are signed. Where set, every request must be, unless Unsigned.
+	Secret   string
+	Unsigned bool
 	// Balance of the account in dollars × 10,000; 1,000 dollars where 0.
 	Balance int64
 	// ListDelay is how long after an order lists show it.
