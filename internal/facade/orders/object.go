@@ -157,6 +157,10 @@ func statusText(order *v1alpha1.EsimOrder) string {
 	}
 }
 
+// ChangedAnnotation is when an order's spec was last changed over REST, as RFC 3339 has it: an
+// object tells that it was, and not when.
+const ChangedAnnotation = "esim.telco.dev/changed"
+
 // updated is when an order last changed, as far as it tells: the latest time that is in it.
 func updated(order *v1alpha1.EsimOrder) time.Time {
 	latest := order.CreationTimestamp.Time
@@ -164,6 +168,9 @@ func updated(order *v1alpha1.EsimOrder) time.Time {
 		if at := moment(t); at.After(latest) {
 			latest = at
 		}
+	}
+	if changed, err := time.Parse(time.RFC3339, order.Annotations[ChangedAnnotation]); err == nil {
+		later(&metav1.Time{Time: changed})
 	}
 	status := &order.Status
 	for i := range status.Conditions {

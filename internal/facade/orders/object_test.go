@@ -125,6 +125,13 @@ func TestTheOrderObjectSaysWhatTheContractSays(t *testing.T) {
 			japan, with(noProfile, says(v1alpha1.PhasePending, "Being cancelled"))},
 		{"delivered and being cancelled", bought(func(o *v1alpha1.EsimOrder) { o.Spec.Cancel = true }),
 			japan, with(says(v1alpha1.PhaseDelivered, "Delivered; being cancelled"))},
+		{"changed over REST", bought(func(o *v1alpha1.EsimOrder) {
+			changed := at(45)
+			o.Annotations = map[string]string{ChangedAnnotation: changed.Format(time.RFC3339)}
+		}), japan, with(func(o *Object) { o.UpdatedAt = epoch.Add(45 * time.Second) })},
+		{"changed, nobody knows when", bought(func(o *v1alpha1.EsimOrder) {
+			o.Annotations = map[string]string{ChangedAnnotation: "yesterday"}
+		}), japan, whole},
 		{"cancelling was refused", bought(func(o *v1alpha1.EsimOrder) {
 			o.Spec.Cancel = true
 			o.Status.Conditions = append(o.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionCancelRefused, Status: metav1.ConditionTrue})

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/facade/orders"
 	"github.com/telcodev/esim-operator/internal/facade/wire"
 	"github.com/telcodev/esim-operator/internal/ids"
 )
@@ -95,8 +97,10 @@ func (s *Server) change(ctx context.Context, order *v1alpha1.EsimOrder, fields m
 // patch sets fields of the spec of this order, not of one that has taken its name.
 func (s *Server) patch(ctx context.Context, order *v1alpha1.EsimOrder, fields map[string]any) (*v1alpha1.EsimOrder, error) {
 	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"uid": order.UID},
-		"spec":     fields,
+		"metadata": map[string]any{"uid": order.UID, "annotations": map[string]string{
+			orders.ChangedAnnotation: s.Clock.Now().UTC().Format(time.RFC3339),
+		}},
+		"spec": fields,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("changing EsimOrder %s: %w", order.Name, err)

@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr/funcr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -64,6 +66,26 @@ func TestAChangeThatLosesARaceIsTriedAgain(t *testing.T) {
 			}
 			if tc.status == http.StatusOK && !strings.Contains(answer.Body.String(), "ann@example.com") {
 				t.Errorf("the address is not set: %s", answer.Body)
+			}
+		})
+	}
+}
+
+// An object tells that its spec was changed, and not when.
+func TestAChangeMovesWhenTheOrderWasUpdated(t *testing.T) {
+	for name, change := range map[string]struct{ method, path, body string }{
+		"the address":    {http.MethodPatch, "/api/v1/esim/orders/77/notification-email", `{"email":"ann@example.com"}`},
+		"a cancellation": {http.MethodPost, "/api/v1/esim/orders/77/cancel", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Date(2026, time.June, 1, 8, 0, 0, 0, time.UTC)
+			s := newShop(t, func(s *server.Server) { s.Clock = clocktesting.NewFakePassiveClock(now) })
+			deliver(t, s)
+			before := ask(s.checked(t), http.MethodGet, "/api/v1/esim/orders/77", "").Body.String()
+			answer := ask(s.checked(t), change.method, change.path, change.body)
+			const want = `"updated_at":"2026-06-01T08:00:00Z"`
+			if strings.Contains(before, want) || !strings.Contains(answer.Body.String(), want) {
+				t.Errorf("before %s\nafter  %s", before, answer.Body)
 			}
 		})
 	}
