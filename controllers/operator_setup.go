@@ -103,6 +103,8 @@ func NewDrivers(fence *leader.Fence, wrap func(http.RoundTripper) http.RoundTrip
 		switch {
 		case operator.Spec.ES2Plus != nil:
 			return d.es2plus(operator, secret, onCall)
+		case operator.Spec.Zendit != nil:
+			return d.zendit(operator, secret, onCall)
 		case operator.Spec.Airalo != nil:
 			return d.airalo(operator, secret, onCall)
 		case operator.Spec.EsimAccess != nil:

@@ -391,7 +391,7 @@ var _ = Describe("An EsimOperator", func() {
 		Eventually(ready(ctx, shop)).WithContext(ctx).Should(Equal("True Reachable"))
 	})
 
-	It("says which Secret is missing, and whether its driver is there at all", func(ctx SpecContext) {
+	It("says that its Secret is missing, or lacks what its driver needs", func(ctx SpecContext) {
 		shop := openShop(ctx, testshop.Options{Operator: func(o *v1alpha1.EsimOperator) {
 			o.Spec.ES2Plus.TLSSecretRef.Name = "nowhere"
 		}})
@@ -400,7 +400,7 @@ var _ = Describe("An EsimOperator", func() {
 			o.Spec.Zendit = &v1alpha1.ResellerDriver{CredentialsSecretRef: o.Spec.ES2Plus.TLSSecretRef}
 			o.Spec.ES2Plus = nil
 		}})
-		Eventually(ready(ctx, reseller)).WithContext(ctx).Should(Equal("False DriverMissing"))
+		Eventually(ready(ctx, reseller)).WithContext(ctx).Should(Equal("False CredentialsMissing"))
 	})
 
 	It("is held while unfinished orders name it", func(ctx SpecContext) {

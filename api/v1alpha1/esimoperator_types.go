@@ -38,6 +38,7 @@ const OperatorFinalizer = "esim.telco.dev/in-use"
 // EsimOperatorSpec says how to reach a mobile operator and how hard it may be driven.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.es2plus), has(self.zendit), has(self.esimAccess), has(self.airalo)].exists_one(x, x)",message="set exactly one driver: es2plus, zendit, esimAccess or airalo"
+// +kubebuilder:validation:XValidation:rule="!has(self.airalo) || !has(self.airalo.webhook)",message="webhooks are taken from zendit and esimAccess only: leave airalo.webhook out",fieldPath=".airalo"
 type EsimOperatorSpec struct {
 	// displayName is what people call the operator.
 	// +optional
@@ -49,14 +50,14 @@ type EsimOperatorSpec struct {
 	// +optional
 	ES2Plus *ES2PlusDriver `json:"es2plus,omitempty"`
 
-	// zendit buys from Zendit's API v1. This version of the manager has no driver
-	// for it yet: the operator stays not Ready with reason DriverMissing.
+	// zendit buys from Zendit's API v1. Its Secret holds api-key, the API client
+	// secret from Zendit's console, and, for a private gateway, ca.crt.
 	// +optional
 	Zendit *ResellerDriver `json:"zendit,omitempty"`
 
-	// esimAccess buys from eSIM Access' open API. Its Secret holds access-code and,
-	// where requests shall be signed, secret-key. The vendor takes 8 requests a
-	// second: set limits.requestsPerSecond to 8 or less.
+	// esimAccess buys from eSIM Access' open API. Its Secret holds access-code
+	// and, where requests shall be signed, secret-key. The vendor takes 8
+	// requests a second: set limits.requestsPerSecond to 8 or less.
 	// +optional
 	EsimAccess *ResellerDriver `json:"esimAccess,omitempty"`
 
@@ -152,6 +153,11 @@ type ResellerDriver struct {
 
 	// credentialsSecretRef names a Secret in the manager's own namespace.
 	CredentialsSecretRef SecretReference `json:"credentialsSecretRef"`
+
+	// webhook says whose webhooks are taken as hints to ask the wholesaler at
+	// once. Without it none are, and orders are followed by asking now and then.
+	// +optional
+	Webhook *ResellerWebhook `json:"webhook,omitempty"`
 }
 
 // OperatorLimits bound how hard an operator is driven.
