@@ -51,11 +51,18 @@ func Serve(t testing.TB, fake http.Handler, name func(*http.Request) string) *Se
 		Injector: &faults.Injector{Name: name}, URL: "https://" + ServerHost, CA: authority,
 		conns: make(chan net.Conn), closed: make(chan struct{}),
 	}
+	// serving are the server and all calls that it executes, those included whose client went.
+	var serving sync.WaitGroup
+	handler := s.Wrap(fake)
 	server := &http.Server{
-		Handler: s.Wrap(fake), ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			serving.Add(1)
+			defer serving.Done()
+			handler.ServeHTTP(w, r)
+		}),
+		ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
 	}
-	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := server.Serve(tls.NewListener(s, server.TLSConfig)); !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("serve the fake: %v", err)
