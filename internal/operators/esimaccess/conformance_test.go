@@ -93,6 +93,7 @@ func TestConformance(t *testing.T) {
 				},
 				Plan:      plan,
 				Buys:      []string{string(esimaccessfake.Order)},
+				Returns:   []string{string(esimaccessfake.Cancel)},
 				Refusals:  refusals(),
 				Tolerates: []faults.Kind{faults.NumbersAsStrings, faults.ObjectsForLists, faults.BooleansAsStrings},
 				UniqueKey: duplicate != esimaccessfake.DuplicateBuys,
