@@ -35,6 +35,10 @@ const (
 	saysRefresh     = `must be a duration between 1s and 24h, such as 10s or 5m`
 	saysPinned      = `pin the sender's certificate: set sans (a DNS name or URI in it), or fingerprints (its SHA-256)`
 	saysFingerprint = `must be a SHA-256 in hexadecimal digits, with or without colons, as openssl x509 -fingerprint -sha256 prints it`
+	saysGenuine     = `say by what the wholesaler is known: set headerName (a header of your choice), hmac (where it signs), or sourceCIDRs (its networks)`
+	saysBoth        = `headerName and headerSecretRef belong together: set both or neither`
+	saysHeader      = `must be the name of a header that the wholesaler sets, of letters, digits and dashes, such as X-Webhook-Secret`
+	saysNoWebhook   = `webhooks are taken from zendit and esimAccess only: leave airalo.webhook out`
 	saysGiveUp      = `must be a duration longer than 0s in hours, minutes and seconds, such as 72h or 1h30m`
 )
 
@@ -55,6 +59,39 @@ var refusedOperators = []refusal{
 		of:     "a notification point that means what there is not",
 		change: `spec: {es2plus: {notifications: {caSecretRef: {name: telco-one-ca}, sans: [rsp.example.com], points: [{id: 6, means: Enabled}]}}}`,
 		says:   []string{`spec.es2plus.notifications.points[0].means: Unsupported value: "Enabled": supported values: "Installed", "Used", "Deleted", "Nothing"`},
+	}, {
+		of:     "webhooks from anybody",
+		change: `spec: {es2plus: null, zendit: {credentialsSecretRef: {name: zendit}, webhook: {}}}`,
+		says:   []string{`spec.zendit.webhook.headerName: Invalid value: ` + saysGenuine},
+	}, {
+		of:     "webhooks with a header of any value",
+		change: `spec: {es2plus: null, zendit: {credentialsSecretRef: {name: zendit}, webhook: {headerName: X-Key}}}`,
+		says:   []string{`spec.zendit.webhook.headerSecretRef: Invalid value: ` + saysBoth},
+	}, {
+		of: "webhooks that are known by what proxies set",
+		change: `spec: {es2plus: null, zendit: {credentialsSecretRef: {name: zendit},
+			webhook: {headerName: X-Forwarded-For, headerSecretRef: {name: zendit}}}}`,
+		says: []string{`spec.zendit.webhook.headerName: Invalid value: "X-Forwarded-For": ` + saysHeader},
+	}, {
+		of: "webhooks that are signed in a header that none can have",
+		change: `spec: {es2plus: null, esimAccess: {credentialsSecretRef: {name: access},
+			webhook: {hmac: {headerName: "X Signature", secretRef: {name: access}}}}}`,
+		says: []string{`spec.esimAccess.webhook.hmac.headerName: Invalid value: "X Signature": ` + saysHeader},
+	}, {
+		of: "webhooks that are signed with a hash that is broken",
+		change: `spec: {es2plus: null, esimAccess: {credentialsSecretRef: {name: access},
+			webhook: {hmac: {headerName: X-Signature, algorithm: MD5, secretRef: {name: access}}}}}`,
+		says: []string{`spec.esimAccess.webhook.hmac.algorithm: Unsupported value: "MD5": supported values: "SHA256", "SHA512"`},
+	}, {
+		of: "webhooks from what is no network",
+		change: `spec: {es2plus: null, esimAccess: {credentialsSecretRef: {name: access},
+			webhook: {sourceCIDRs: [203.0.113.7]}}}`,
+		says: []string{`spec.esimAccess.webhook.sourceCIDRs[0]: Invalid value: "203.0.113.7": ` + saysCIDR},
+	}, {
+		of: "webhooks of a wholesaler of which none are taken",
+		change: `spec: {es2plus: null, airalo: {credentialsSecretRef: {name: airalo},
+			webhook: {sourceCIDRs: [203.0.113.0/24]}}}`,
+		says: []string{`spec.airalo: Invalid value: ` + saysNoWebhook},
 	}, {
 		of:     "a list that is read all the time",
 		change: `spec: {catalogue: {currency: USD, interval: 1s}}`,
@@ -221,6 +258,11 @@ var _ = Describe("An operator's manifest", func() {
 		Entry("with a reseller", `spec: {es2plus: null, zendit: {credentialsSecretRef: {name: zendit}}}`),
 		Entry("with a reseller's sandbox", `spec: {es2plus: null,
 			airalo: {url: "https://sandbox.example.com/v2", credentialsSecretRef: {name: airalo}}}`),
+		Entry("with a reseller's webhooks, known by a header", `spec: {es2plus: null, zendit: {credentialsSecretRef: {name: zendit},
+			webhook: {headerName: X-Webhook-Secret, headerSecretRef: {name: zendit}}}}`),
+		Entry("with a reseller's webhooks, known by their networks and signature", `spec: {es2plus: null,
+			esimAccess: {credentialsSecretRef: {name: access}, webhook: {sourceCIDRs: [203.0.113.0/24, "2001:db8::/32"],
+			hmac: {headerName: X-Signature, secretRef: {name: access}, algorithm: SHA512}}}}`),
 	)
 
 	It("gets its defaults", func(ctx context.Context) {
