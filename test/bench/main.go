@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -34,6 +35,7 @@ func measurements() []measurement {
 		{"lists", measureLists},
 		{"posts", measurePosts},
 		{"waits", measureWaits},
+		{"catalogue", measureCatalogue},
 	}
 }
 
@@ -50,7 +52,7 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	ctrl.SetLogger(logr.Discard())
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := flags.String("only", "", "measure these `names` only, with commas between: reads, lists, posts, waits")
+	only := flags.String("only", "", "measure these `names` only, with commas between: reads, lists, posts, waits, catalogue")
 	profiles := flags.String("profiles", "", "`folder` to write a CPU profile of each measurement to")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -72,12 +74,17 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		began := time.Now()
 		taken, err := profiled(*profiles, m.name, func() ([]figure, error) { return m.take(ctx, stand) })
 		if err != nil {
-			return fmt.Errorf("measuring %s: %w", m.name, err)
+			// What was taken before is worth seeing all the same.
+			return errors.Join(fmt.Errorf("measuring %s: %w", m.name, err), printTable(out, figures))
 		}
 		if _, err := fmt.Fprintf(os.Stderr, "bench: %s took %s\n", m.name, time.Since(began).Round(time.Second)); err != nil {
 			return err
 		}
-		figures = append(figures, taken...)
+		load := loadNow()
+		for _, f := range taken {
+			f.load = load
+			figures = append(figures, f)
+		}
 	}
 	return printTable(out, figures)
 }
