@@ -57,7 +57,7 @@ fuzz: ## Run every fuzz target, one after another, each for FUZZTIME (30s)
 	hack/tools/fuzz.sh '$(FUZZTIME)'
 
 .PHONY: bench
-bench: ## Measure the REST API beside a plain handler and a smaller number of orders; eight minutes
+bench: ## Measure the REST API beside a plain handler and a smaller number of orders; four minutes
 	assets=$$($(CONTROL_PLANE)); KUBEBUILDER_ASSETS=$$assets go run ./test/bench
 
 .PHONY: lint

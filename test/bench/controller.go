@@ -70,7 +70,7 @@ func (s *stand) startController(ctx context.Context, depth int) (c *controller, 
 
 func (c *controller) add(object any) {
 	order, ok := object.(*v1alpha1.EsimOrder)
-	if !ok || order.Terminal() {
+	if !ok || order.Terminal() || order.Namespace == direct {
 		return
 	}
 	c.mu.Lock()

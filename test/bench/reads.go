@@ -23,7 +23,7 @@ func measureReads(ctx context.Context, s *stand) (figures []figure, err error) {
 			return nil, err
 		}
 		request := get(path, s.token, "")
-		facade, plain, err := compare(ctx, target{s.address, request}, target{address, request})
+		made, err := compare(ctx, target{s.address, request}, target{address, request})
 		if closed := stop(); err == nil {
 			err = closed
 		}
@@ -31,10 +31,9 @@ func measureReads(ctx context.Context, s *stand) (figures []figure, err error) {
 			return nil, err
 		}
 		what := fmt.Sprintf("GET %s (%d bytes), ", path, len(answer.body))
-		ratio := facade.rate / plain.rate
 		figures = append(figures,
-			against(what+"requests", perSecond(facade.rate), perSecond(plain.rate), ratio, "≥ 0.50 of a plain handler", ratio >= 0.5),
-			compared(what+"processor time, its client's included", short(facade.cpu), short(plain.cpu), float64(facade.cpu)/float64(plain.cpu)))
+			against(what+"requests", perSecond(made.a.rate), perSecond(made.b.rate), made.rate, "≥ 0.50 of a plain handler", made.rate >= 0.5),
+			compared(what+"processor time, its client's included", short(made.a.cpu), short(made.b.cpu), made.spent))
 	}
 	return figures, nil
 }

@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	// connections that ask at one time, and rounds in which the two that are compared take turns.
+	// connections that ask at one time, and rounds in which the two that are compared take turns:
+	// short ones, so that what else the machine does falls on both.
 	connections = 16
-	rounds      = 9
-	roundLength = time.Second
+	rounds      = 16
+	roundLength = 250 * time.Millisecond
 )
 
 // target is where requests go.
@@ -24,23 +25,49 @@ type target struct {
 	request []byte
 }
 
+// crowd asks a target over the same connections round after round.
+type crowd struct {
+	target
+	open []*connection
+}
+
+func (t target) crowd(ctx context.Context) (*crowd, error) {
+	c := &crowd{target: t}
+	for range connections {
+		opened, err := dial(ctx, t.address)
+		if err != nil {
+			return nil, errors.Join(err, c.close())
+		}
+		c.open = append(c.open, opened)
+	}
+	return c, nil
+}
+
+func (c *crowd) close() error {
+	var faults []error
+	for _, opened := range c.open {
+		faults = append(faults, opened.close())
+	}
+	return errors.Join(faults...)
+}
+
 // pace is how fast requests are answered: how many a second, and what each takes of this
-// process' processor time, its client's share included. The latter is the same on a machine
+// process' processor time, its client's share included. The latter hardly changes on a machine
 // that has other things to do.
 type pace struct {
 	rate float64
 	cpu  time.Duration
 }
 
-// pace of the requests that are answered well within a round.
-func (t target) pace(ctx context.Context) (pace, error) {
+// pace of one round.
+func (c *crowd) pace(ctx context.Context) (pace, error) {
 	var answered atomic.Int64
-	faults := make([]error, connections)
+	faults := make([]error, len(c.open))
 	began, worked := time.Now(), processorTime()
 	until := began.Add(roundLength)
 	var group sync.WaitGroup
-	for i := range connections {
-		group.Go(func() { faults[i] = t.askUntil(ctx, until, &answered) })
+	for i, opened := range c.open {
+		group.Go(func() { faults[i] = c.askUntil(ctx, opened, until, &answered) })
 	}
 	group.Wait()
 	elapsed, worked := time.Since(began), processorTime()-worked
@@ -52,14 +79,9 @@ func (t target) pace(ctx context.Context) (pace, error) {
 	}, errors.Join(faults...)
 }
 
-func (t target) askUntil(ctx context.Context, until time.Time, answered *atomic.Int64) (err error) {
-	c, err := dial(ctx, t.address)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.close()) }()
+func (c *crowd) askUntil(ctx context.Context, over *connection, until time.Time, answered *atomic.Int64) error {
 	for time.Now().Before(until) && ctx.Err() == nil {
-		status, err := c.ask(t.request, nil)
+		status, err := over.ask(c.request, nil)
 		if err != nil {
 			return err
 		}
@@ -80,23 +102,43 @@ func processorTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// compare has two targets take turns, so that what else the machine does falls on both, and
-// gives the median of each.
-func compare(ctx context.Context, a, b target) (ofA, ofB pace, err error) {
-	targets := [2]target{a, b}
-	var rates [2][]float64
-	var cpu [2][]time.Duration
-	for round := range rounds + 1 {
-		for i, t := range targets {
-			p, err := t.pace(ctx)
-			if err != nil {
-				return ofA, ofB, err
-			}
-			// The first round is to warm up.
-			if round > 0 {
-				rates[i], cpu[i] = append(rates[i], p.rate), append(cpu[i], p.cpu)
+// comparison of two targets: the medians of their rounds, and of what one is of the other
+// in two rounds that follow each other.
+type comparison struct {
+	a, b        pace
+	rate, spent float64
+}
+
+// compare has two targets take turns. Which of them begins takes turns too.
+func compare(ctx context.Context, a, b target) (made comparison, err error) {
+	var crowds [2]*crowd
+	for i, t := range []target{a, b} {
+		if crowds[i], err = t.crowd(ctx); err != nil {
+			return made, err
+		}
+		defer func() { err = errors.Join(err, crowds[i].close()) }()
+	}
+	var rates, times [2][]float64
+	var ofRates, ofTimes []float64
+	for round := range rounds + 2 {
+		var now [2]pace
+		for turn := range crowds {
+			i := (turn + round) % len(crowds)
+			if now[i], err = crowds[i].pace(ctx); err != nil {
+				return made, err
 			}
 		}
+		if round < 2 {
+			continue // to warm up
+		}
+		for i, p := range now {
+			rates[i], times[i] = append(rates[i], p.rate), append(times[i], float64(p.cpu))
+		}
+		ofRates, ofTimes = append(ofRates, now[0].rate/now[1].rate), append(ofTimes, float64(now[0].cpu)/float64(now[1].cpu))
 	}
-	return pace{median(rates[0]), median(cpu[0])}, pace{median(rates[1]), median(cpu[1])}, nil
+	return comparison{
+		a:    pace{median(rates[0]), time.Duration(median(times[0]))},
+		b:    pace{median(rates[1]), time.Duration(median(times[1]))},
+		rate: median(ofRates), spent: median(ofTimes),
+	}, nil
 }

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"os"
+	"runtime"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -12,6 +15,8 @@ import (
 // figure is a line of the table: what was measured, against what, and what is wanted of it.
 type figure struct {
 	what, value, baseline, ratio, wanted string
+	// load is how busy the machine was when it was taken: see loadNow.
+	load string
 	// met is nil where nothing is wanted.
 	met *bool
 }
@@ -37,7 +42,7 @@ func told(what, value string) figure { return figure{what: what, value: value} }
 
 func printTable(to io.Writer, figures []figure) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	rows := []figure{{what: "WHAT", value: "FIGURE", baseline: "BASELINE", ratio: "RATIO", wanted: "WANTED"}}
+	rows := []figure{{what: "WHAT", value: "FIGURE", baseline: "BASELINE", ratio: "RATIO", wanted: "WANTED", load: "LOAD"}}
 	for _, f := range append(rows, figures...) {
 		verdict := ""
 		switch {
@@ -48,8 +53,8 @@ func printTable(to io.Writer, figures []figure) error {
 		case f.met != nil:
 			verdict = "NO"
 		}
-		cells := []any{f.what, dash(f.value), dash(f.baseline), dash(f.ratio), dash(f.wanted), dash(verdict)}
-		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", cells...); err != nil {
+		cells := []any{f.what, dash(f.value), dash(f.baseline), dash(f.ratio), dash(f.wanted), dash(verdict), dash(f.load)}
+		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cells...); err != nil {
 			return fmt.Errorf("printing the table: %w", err)
 		}
 	}
@@ -57,6 +62,17 @@ func printTable(to io.Writer, figures []figure) error {
 		return fmt.Errorf("printing the table: %w", err)
 	}
 	return nil
+}
+
+// loadNow is the machine's load average of the last minute, the measurement's own included, and
+// how many processors there are. It is empty where the system does not tell.
+func loadNow() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	minute, _, _ := strings.Cut(string(text), " ")
+	return fmt.Sprintf("%s on %d", minute, runtime.NumCPU())
 }
 
 func dash(text string) string { return cmp.Or(text, "-") }
@@ -71,7 +87,7 @@ func quantile[T cmp.Ordered](values []T, share float64) T {
 
 // short is a duration in milliseconds, or microseconds where it is less than one.
 func short(d time.Duration) string {
-	if d < time.Millisecond {
+	if d.Abs() < time.Millisecond {
 		return fmt.Sprintf("%.0f µs", float64(d)/float64(time.Microsecond))
 	}
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
