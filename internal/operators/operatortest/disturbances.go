@@ -31,7 +31,7 @@ func (s Subject) disturbances() []disturbance {
 		{"HTTP 429", faults.Fault{Kind: faults.Status, Status: 429, RetryAfter: "3"}, false},
 		{"HTML and HTTP 502", faults.Fault{Kind: faults.HTML}, true},
 		{"HTML and HTTP 200 after execution", faults.Fault{Kind: faults.HTML, Status: 200, Execution: faults.First}, true},
-		{"HTML and HTTP 404", faults.Fault{Kind: faults.HTML, Status: 404}, true},
+		{"HTML and HTTP 404", faults.Fault{Kind: faults.HTML, Status: 404}, false},
 		{"an empty answer", faults.Fault{Kind: faults.Empty}, true},
 		{"a truncated answer", faults.Fault{Kind: faults.Truncated}, true},
 		{"half an answer", faults.Fault{Kind: faults.Malformed}, true},
