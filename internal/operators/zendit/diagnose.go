@@ -3,6 +3,7 @@ package zendit
 import (
 	"context"
 	"net/url"
+	"time"
 
 	"github.com/telcodev/esim-operator/internal/operators"
 	"github.com/telcodev/esim-operator/internal/operators/webapi"
@@ -70,6 +71,7 @@ func (d *Driver) covered(ctx context.Context, planID string) *operators.Error {
 // whyRefused says what a refused purchase means. Where the purchase is in the books all the
 // same, an earlier request had arrived, and it is returned.
 func (d *Driver) whyRefused(ctx context.Context, p operators.Purchase, refused *refusal) (*purchase, *operators.Error) {
+	asked := d.now()
 	known, failure := d.lookUp(ctx, p.RequestID)
 	if failure != nil || known != nil {
 		return known, failure
@@ -81,7 +83,7 @@ func (d *Driver) whyRefused(ctx context.Context, p operators.Purchase, refused *
 	case found == notCovered:
 		return nil, accountEmpty()
 	case found == notSold || refused.ofOffer:
-		return nil, offerRefused()
+		return nil, d.offerRefused(p, asked)
 	default:
 		// The offer is sold, our account covers it, and no field of ours is named: it is the
 		// request that Zendit does not like, and others may fare better.
@@ -108,11 +110,24 @@ func (d *Driver) whyFailed(ctx context.Context, planID string) *operators.Error 
 	}
 }
 
+// mayArrive asks to come again once an earlier request has arrived, or cannot any more.
+func mayArrive(wait time.Duration) *operators.Error {
+	return &operators.Error{Class: operators.Busy, Function: functionLookUp, RetryAfter: wait,
+		Message: "Zendit does not know the purchase; an earlier request for it may still arrive"}
+}
+
 func accountEmpty() *operators.Error {
 	return &operators.Error{Class: operators.Misconfigured, Function: functionBuy,
 		Message: "our account at Zendit does not cover the offer; pay money in"}
 }
 
-func offerRefused() *operators.Error {
+// offerRefused is final: the order may go elsewhere. So it has to wait for an earlier request
+// that may still arrive.
+func (d *Driver) offerRefused(p operators.Purchase, asked time.Time) *operators.Error {
+	if !p.Fresh {
+		if wait := d.sends.Missed(p.RequestID, asked); wait > 0 {
+			return mayArrive(wait)
+		}
+	}
 	return &operators.Error{Class: operators.Rejected, Function: functionBuy, Message: "Zendit does not sell the offer"}
 }

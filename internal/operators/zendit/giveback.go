@@ -36,8 +36,7 @@ func (d *Driver) GiveBack(ctx context.Context, h operators.Held) error {
 		return failure
 	case known == nil:
 		if wait := d.sends.Missed(h.RequestID, asked); wait > 0 {
-			return &operators.Error{Class: operators.Busy, Function: functionLookUp, RetryAfter: wait,
-				Message: "Zendit does not know the purchase; a request for it may still arrive"}
+			return mayArrive(wait)
 		}
 		return operators.ErrUnknownProfile
 	case known.Status == statusFailed:

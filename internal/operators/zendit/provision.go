@@ -83,7 +83,8 @@ func (d *Driver) buy(ctx context.Context, p operators.Purchase) (*purchase, *ope
 	refused, failure := d.post(ctx, functionBuy, "/esim/purchases", map[string]string{
 		"offerId": p.PlanID, "transactionId": p.RequestID,
 	}, &made)
-	end(!webapi.NotSent(failure))
+	// What was refused is known not to buy, as is what never left.
+	end(refused == nil && !webapi.NotSent(failure))
 	switch {
 	case failure != nil:
 		return nil, failure
