@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/telcodev/esim-operator/cmd/smdp-simulator/internal/wholesale"
 	"github.com/telcodev/esim-operator/internal/smdp"
 )
 
@@ -24,7 +25,9 @@ type settings struct {
 	options smdp.Options
 	// clients to have certificates for.
 	clients []string
-	latency smdp.Latency
+	// wholesalers to serve, with their addresses.
+	wholesalers map[string]string
+	latency     smdp.Latency
 }
 
 // parse reads the command line. flag.ErrHelp means that help was asked for and given to out;
@@ -50,6 +53,8 @@ func parse(args []string, out, logs io.Writer) (settings, error) {
 	switch {
 	case flags.NArg() > 0:
 		return settings{}, fmt.Errorf("unexpected %q: everything is given by flags", flags.Arg(0))
+	case len(s.wholesalers) > 0 && s.options.DataDir == "":
+		return settings{}, errors.New("wholesalers need --data: their credentials must be written somewhere")
 	case len(s.clients) > 0 && s.options.DataDir == "":
 		return settings{}, errors.New("--client needs --data: the certificates must be written somewhere")
 	}
@@ -80,6 +85,13 @@ func (s *settings) listenFlags(flags *flag.FlagSet) {
 		s.clients = append(s.clients, text)
 		return nil
 	})
+	s.wholesalers = map[string]string{}
+	for _, name := range []string{wholesale.Zendit, wholesale.ESIMAccess, wholesale.Airalo} {
+		flags.Func(name+"-address", "`address` of a wholesaler with the API of "+name+", beside the SM-DP+; without it there is none", func(text string) error {
+			s.wholesalers[name] = text
+			return nil
+		})
+	}
 	flags.StringVar(&o.DataDir, "data", "", "`folder` for state and certificates; without it they are in memory")
 }
 
@@ -204,5 +216,5 @@ func usage(flags *flag.FlagSet, out io.Writer) {
 	_, _ = fmt.Fprintf(out, "%s\nFLAGS\n", helpText)
 	flags.SetOutput(out)
 	flags.PrintDefaults()
-	_, _ = fmt.Fprintf(out, "\n%s", smdp.ControlGuide)
+	_, _ = fmt.Fprintf(out, "\n%s\n%s", smdp.ControlGuide, wholesale.ControlGuide)
 }

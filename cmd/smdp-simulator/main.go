@@ -1,5 +1,5 @@
-// Command smdp-simulator is an SM-DP+ that speaks GSMA ES2+ over mutual TLS, for
-// development and tests. Its --help is its manual.
+// Command smdp-simulator is an SM-DP+ that speaks GSMA ES2+ over mutual TLS, and where asked for
+// wholesalers beside it, for development and tests. Its --help is its manual.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/telcodev/esim-operator/cmd/smdp-simulator/internal/wholesale"
 	"github.com/telcodev/esim-operator/internal/smdp"
 )
 
@@ -47,23 +48,37 @@ func complain(out io.Writer, code int, err error) int {
 
 // serve until ctx is done, then close in good order.
 func serve(ctx context.Context, s settings) error {
+	market, err := wholesale.New(wholesale.Options{Addresses: s.wholesalers, DataDir: s.options.DataDir, Logger: s.options.Logger})
+	if err != nil {
+		return err
+	}
+	s.options.ControlParts = market.ControlParts()
 	server, err := smdp.New(s.options)
 	if err != nil {
 		return err
 	}
-	if err := prepare(server, s); err != nil {
-		return errors.Join(err, server.Close())
-	}
-	if err := server.Start(ctx); err != nil {
-		return errors.Join(err, server.Close())
+	if err := start(ctx, server, market, s); err != nil {
+		return errors.Join(err, market.Close(), server.Close())
 	}
 	<-ctx.Done()
 	s.options.Logger.Info("stopping")
-	if err := server.Close(); err != nil {
+	if err := errors.Join(market.Close(), server.Close()); err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
 	s.options.Logger.Info("stopped")
 	return nil
+}
+
+// start opens the wholesalers' ports before the others: whoever finds the control API answering
+// finds them too.
+func start(ctx context.Context, server *smdp.Server, market *wholesale.Market, s settings) error {
+	if err := prepare(server, s); err != nil {
+		return err
+	}
+	if err := market.Start(ctx, server.PKI().ServerCertificate(), server.PKI().CA); err != nil {
+		return err
+	}
+	return server.Start(ctx)
 }
 
 // prepare is what is set up before the first call.

@@ -28,6 +28,7 @@ func TestTheCommandLineSaysWhatItMeans(t *testing.T) {
 		--allow OPERATOR-2=JP-1GB-7D,FR-5GB-30D --allow OPERATOR-2=X --client OPERATOR-2 --client OPERATOR-3
 		--server-name smdp.example.com --smdp-address other.example.com --notify-url https://127.0.0.1:3
 		--notify-point installed=101 --notify-point enabled=6 --notify-point disabled=7 --notify-point deleted=5
+		--zendit-address 127.0.0.1:4 --airalo-address 127.0.0.1:6
 		--latency 50ms/200ms/1.5s --trailing-f --replay-calls --iccid-prefix 8944`), io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -46,8 +47,9 @@ func TestTheCommandLineSaysWhatItMeans(t *testing.T) {
 			Notifications: smdp.Notifications{URL: "https://127.0.0.1:3", Points: smdp.Points{Installed: 101, Enabled: 6, Disabled: 7, Deleted: 5}},
 			Behaviour:     smdp.Behaviour{TrailingF: true, ReplayCalls: true},
 		},
-		clients: []string{"OPERATOR-2", "OPERATOR-3"},
-		latency: smdp.Latency{Min: 50 * time.Millisecond, Mean: 200 * time.Millisecond, P99: 1500 * time.Millisecond},
+		clients:     []string{"OPERATOR-2", "OPERATOR-3"},
+		wholesalers: map[string]string{"zendit": "127.0.0.1:4", "airalo": "127.0.0.1:6"},
+		latency:     smdp.Latency{Min: 50 * time.Millisecond, Mean: 200 * time.Millisecond, P99: 1500 * time.Millisecond},
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, smdp.Behaviour{})); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
@@ -72,6 +74,7 @@ func TestAWrongCommandLineIsToldByTheFlag(t *testing.T) {
 		{"--notify-point installed", "-notify-point"},
 		{"--notify-point installed=0", "-notify-point"},
 		{"--client OPERATOR-2", "-data"},
+		{"--zendit-address 127.0.0.1:0", "-data"},
 		{"serve", `"serve"`},
 		{"--no-such-flag", "-no-such-flag"},
 	} {
@@ -100,6 +103,7 @@ func TestHelpIsAManual(t *testing.T) {
 	for _, part := range []string{
 		"es2 downloadOrder", "es2 confirmOrder", "es2 releaseProfile", "es2 cancelOrder",
 		"pki/clients/OPERATOR-1", "-stock TYPE=N", "POST   /faults", "GET    /ledger",
+		"wholesalers/zendit", "/zendit/ledger",
 	} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("the help does not say %q", part)
@@ -133,6 +137,7 @@ func TestItServesUntilItIsToldToStop(t *testing.T) {
 		exit <- run(ctx, []string{
 			"--address", "127.0.0.1:0", "--control-address", "127.0.0.1:0", "--data", data,
 			"--stock", "JP-1GB-7D=3", "--client", "OPERATOR-2", "--log-format", "json",
+			"--zendit-address", "127.0.0.1:0", "--esim-access-address", "127.0.0.1:0", "--airalo-address", "127.0.0.1:0",
 		}, io.Discard, logs)
 	}()
 	select {

@@ -63,10 +63,17 @@ func (s *Server) controlHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", plainText)
-		if _, err := io.WriteString(w, ControlGuide); err != nil {
+		guide := ControlGuide
+		for _, part := range s.options.ControlParts {
+			guide += "\n" + part.Guide
+		}
+		if _, err := io.WriteString(w, guide); err != nil {
 			s.log.Debug("guide not sent", "error", err)
 		}
 	})
+	for _, part := range s.options.ControlParts {
+		mux.Handle(part.Path, http.MaxBytesHandler(part.Handler, maxControlRequest))
+	}
 	for _, route := range s.controlRoutes() {
 		mux.HandleFunc(route.pattern, func(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, maxControlRequest)

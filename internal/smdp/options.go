@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/http"
 	"regexp"
 	"slices"
 
@@ -58,6 +59,9 @@ type Options struct {
 
 	Notifications Notifications
 
+	// ControlParts are further parts of the control API, of what runs beside the SM-DP+.
+	ControlParts []ControlPart
+
 	// LedgerLimit is how many entries the ledger keeps; 250,000 where 0.
 	LedgerLimit int
 	// Clock; the real one where nil.
@@ -66,6 +70,16 @@ type Options struct {
 	Rand io.Reader
 	// Logger; silent where nil.
 	Logger *slog.Logger
+}
+
+// ControlPart is a part of the control API that is not the SM-DP+'s own.
+type ControlPart struct {
+	// Path that all of it is below, such as /zendit/.
+	Path string
+	// Handler gets requests with their whole path.
+	Handler http.Handler
+	// Guide is added to the front page.
+	Guide string
 }
 
 // withDefaults fills in what was left out.

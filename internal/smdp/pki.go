@@ -41,6 +41,10 @@ type PKI struct {
 	server tls.Certificate
 }
 
+// ServerCertificate is that of the SM-DP+, for what else is served under the same names. It is
+// checked by CA.
+func (p *PKI) ServerCertificate() tls.Certificate { return p.server }
+
 // CertificateOptions tell how a certificate differs from the usual. The zero value is the
 // usual: a client's, valid from yesterday for two years.
 type CertificateOptions struct {
