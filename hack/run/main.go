@@ -1,7 +1,7 @@
 //go:build unix
 
-// Command run is `make run`: it brings up a control plane, an SM-DP+ simulator and the
-// manager on this machine, keeps them running as a cluster would, and ends them on Ctrl-C.
+// Command run is `make run`: it brings up a control plane, a simulator of four mobile
+// operators and the manager on this machine, keeps them running as a cluster would, and ends them on Ctrl-C.
 package main
 
 import (
@@ -20,7 +20,8 @@ import (
 	"github.com/telcodev/esim-operator/hack/run/internal/supervise"
 )
 
-const usage = `run brings up a development cluster: etcd, kube-apiserver, an SM-DP+ simulator and the manager.
+const usage = `run brings up a development cluster: etcd, kube-apiserver, a simulator of four
+mobile operators, and the manager.
 
 Usage:
   run          start everything and keep it running until SIGINT or SIGTERM

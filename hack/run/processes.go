@@ -85,6 +85,9 @@ func simulatorProcess(s settings) supervise.Process {
 		Path: s.file("bin", "smdp-simulator"),
 		Args: []string{
 			"--address=" + s.address(es2plusPort),
+			"--zendit-address=" + s.address(zenditPort),
+			"--esim-access-address=" + s.address(esimAccessPort),
+			"--airalo-address=" + s.address(airaloPort),
 			"--control-address=" + s.address(controlPort),
 			"--data=" + s.file("smdp"),
 			"--default-stock=" + defaultStock,

@@ -35,6 +35,9 @@ const (
 	smtpPort
 	mailboxPort
 	webhooksPort
+	zenditPort
+	esimAccessPort
+	airaloPort
 )
 
 // knownPort is a port that is fixed unless a variable says otherwise.
@@ -58,6 +61,9 @@ var knownPorts = []knownPort{
 	{smtpPort, "the mail server", "RUN_SMTP_PORT", 18025},
 	{mailboxPort, "the mailbox", "RUN_MAILBOX_PORT", 18026},
 	{webhooksPort, "the client's webhooks", "RUN_WEBHOOKS_PORT", 18096},
+	{zenditPort, "the simulator's Zendit", "RUN_ZENDIT_PORT", 18446},
+	{esimAccessPort, "the simulator's eSIM Access", "RUN_ESIM_ACCESS_PORT", 18447},
+	{airaloPort, "the simulator's Airalo", "RUN_AIRALO_PORT", 18448},
 }
 
 // settings are what the user may choose.

@@ -22,10 +22,14 @@ var _ = Describe("The samples", func() {
 		Expect(client.WithFieldValidation(env.Client, metav1.FieldValidationStrict).Create(ctx, &order, client.DryRunAll)).To(Succeed())
 	})
 
-	It("are a catalogue that can be sold: each plan at the sample operator, each price once in a product", func(ctx context.Context) {
+	It("are a catalogue that can be sold: each plan at a sample operator, each price once in a product", func(ctx context.Context) {
 		objects := rendered(ctx, "samples")
 		operators := ofKind[v1alpha1.EsimOperator](objects, "EsimOperator")
-		Expect(operators).To(HaveLen(1))
+		names := map[string]bool{}
+		for _, operator := range operators {
+			names[operator.Name] = true
+		}
+		Expect(names).To(HaveLen(4))
 		products := ofKind[v1alpha1.EsimProduct](objects, "EsimProduct")
 		Expect(len(products)).To(BeNumerically(">=", 12))
 		countries, plans := map[v1alpha1.CountryCode]bool{}, map[string]string{}
@@ -36,10 +40,11 @@ var _ = Describe("The samples", func() {
 				for _, earlier := range product.Spec.Variants[:i] {
 					Expect(variant.Amount.Equal(earlier.Amount)).To(BeFalse(), "%s: %s and %s", product.Name, earlier.Name, variant.Name)
 				}
-				Expect(variant.Sources).To(HaveLen(1))
-				Expect(variant.Sources[0].OperatorRef.Name).To(Equal(operators[0].Name))
-				Expect(plans).NotTo(HaveKey(variant.Sources[0].PlanID), "%s, also of %s", product.Name, plans[variant.Sources[0].PlanID])
-				plans[variant.Sources[0].PlanID] = product.Name
+				for _, source := range variant.Sources {
+					Expect(names).To(HaveKey(source.OperatorRef.Name), product.Name)
+					Expect(plans).NotTo(HaveKey(source.PlanID), "%s, also of %s", product.Name, plans[source.PlanID])
+					plans[source.PlanID] = product.Name
+				}
 			}
 		}
 		Expect(countries).To(And(HaveKey(v1alpha1.CountryCode("GLO")), HaveKey(v1alpha1.CountryCode("XEU"))))
