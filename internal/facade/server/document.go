@@ -1,7 +1,11 @@
 package server
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,6 +33,7 @@ type document struct {
 		RequestBodies map[string]*requestBody `json:"requestBodies"`
 		Schemas       map[string]*schema      `json:"schemas"`
 		Responses     map[string]*response    `json:"responses"`
+		Examples      map[string]example      `json:"examples"`
 	} `json:"components"`
 }
 
@@ -73,7 +78,15 @@ type response struct {
 }
 
 type media struct {
-	Schema *schema `json:"schema"`
+	Schema   *schema            `json:"schema"`
+	Examples map[string]example `json:"examples"`
+}
+
+// example of a body.
+type example struct {
+	Ref     string          `json:"$ref"`
+	Summary string          `json:"summary"`
+	Value   json.RawMessage `json:"value"`
 }
 
 // schema is the part of a schema that the document's requests use.
@@ -167,6 +180,27 @@ func (d *document) follow(o *operation) error {
 	}
 	return nil
 }
+
+// shown are the examples of a body, by name, as people read JSON.
+func (d *document) shown(content map[string]media) ([]shownExample, error) {
+	body := content[jsonType]
+	var examples []shownExample
+	for _, name := range slices.Sorted(maps.Keys(body.Examples)) {
+		found := body.Examples[name]
+		if found.Ref != "" {
+			found = d.Components.Examples[strings.TrimPrefix(found.Ref, "#/components/examples/")]
+		}
+		var text bytes.Buffer
+		if err := json.Indent(&text, found.Value, "", "  "); err != nil {
+			return nil, fmt.Errorf("example %s: %w", name, err)
+		}
+		examples = append(examples, shownExample{cmp.Or(found.Summary, name), text.String()})
+	}
+	return examples, nil
+}
+
+// shownExample is what a body may look like.
+type shownExample struct{ Summary, Text string }
 
 // resolve follows a schema's reference; nil for what is not there.
 func (d *document) resolve(s *schema) *schema {

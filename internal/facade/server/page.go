@@ -38,7 +38,7 @@ func renderDocument(d *document, operations []*operation) (*page, error) {
 		"text": markdown, "inline": inline, "schema": d.resolve, "name": schemaName, "body": d.body, "content": d.contentName,
 		"anchor": strings.ToLower, "short": func(text string) string { before, _, _ := strings.Cut(text, "\n"); return before },
 		"keys": func(responses map[string]*response) []string { return slices.Sorted(maps.Keys(responses)) },
-		"type": d.typeName,
+		"type": d.typeName, "examples": d.shown,
 	}).Parse(pageTemplate)
 	if err != nil {
 		return nil, fmt.Errorf("reading the template of /docs: %w", err)
