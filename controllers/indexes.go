@@ -22,6 +22,8 @@ const (
 	indexUnfinished = "unfinished.operatorRef"
 	// indexICCID holds orders by the profiles that they are about.
 	indexICCID = "profile.iccid"
+	// indexRequestID holds orders by the request ID of their attempt.
+	indexRequestID = "provisioning.requestID"
 )
 
 // OrderIndexes are the indexes of EsimOrders that the controllers look orders up by.
@@ -30,6 +32,7 @@ func OrderIndexes() []Index {
 		{indexUnaccepted, byProductUntilAccepted},
 		{indexUnfinished, byOperatorUntilFinished},
 		{indexICCID, byICCID},
+		{indexRequestID, byRequestID},
 	}
 }
 
@@ -64,4 +67,12 @@ func byICCID(object client.Object) []string {
 		return nil
 	}
 	return iccidsOf(order)
+}
+
+func byRequestID(object client.Object) []string {
+	order, ok := object.(*v1alpha1.EsimOrder)
+	if !ok || order.Status.Provisioning == nil {
+		return nil
+	}
+	return []string{order.Status.Provisioning.RequestID}
 }

@@ -129,24 +129,77 @@ func TestDue(t *testing.T) {
 			LastError:       &v1alpha1.ProvisioningError{Class: string(class), Time: metav1.NewTime(now.Add(-time.Minute))},
 		}
 	}
+	stranding := waiting(operators.Transient)
+	stranding.LostAnswers = 1
+	untried := &v1alpha1.OrderProvisioning{NextAttemptTime: waiting(operators.Busy).NextAttemptTime}
+	var never time.Time
 	for _, tc := range []struct {
 		name      string
 		p         *v1alpha1.OrderProvisioning
 		connected time.Time
+		hinted    time.Time
 		wait      time.Duration
 		due       bool
 	}{
-		{"an order that was never tried", nil, now, 0, true},
-		{"one whose time has not come", waiting(operators.Transient), now, time.Minute, false},
-		{"a new connection does not hurry a transient error", waiting(operators.Transient), now, time.Minute, false},
-		{"a new connection hurries what failed for want of configuration", waiting(operators.Misconfigured), now, 0, true},
-		{"an old one does not", waiting(operators.Misconfigured), now.Add(-time.Hour), time.Minute, false},
+		{"an order that was never tried", nil, now, never, 0, true},
+		{"one whose time has not come", waiting(operators.Transient), now, never, time.Minute, false},
+		{"a new connection does not hurry a transient error", waiting(operators.Transient), now, never, time.Minute, false},
+		{"a new connection hurries what failed for want of configuration", waiting(operators.Misconfigured), now, never, 0, true},
+		{"an old one does not", waiting(operators.Misconfigured), now.Add(-time.Hour), never, time.Minute, false},
+		{"a hint since the last try", waiting(operators.Busy), never, now, 0, true},
+		{"a hint to look up what nobody knows", waiting(operators.OutcomeUnknown), never, now, 0, true},
+		{"a hint by a clock that is ahead waits until then", waiting(operators.Busy), never, now.Add(time.Second), time.Second, false},
+		{"a hint by a clock of another year delays nothing", waiting(operators.Busy), never, now.AddDate(1, 0, 0), time.Minute, false},
+		{"a hint that the last try came after", waiting(operators.Busy), never, now.Add(-time.Minute), time.Minute, false},
+		{"a hint brings no stock", waiting(operators.OutOfStock), never, now, time.Minute, false},
+		{"a hint mends no configuration", waiting(operators.Misconfigured), never, now, time.Minute, false},
+		{"a hint hurries nobody who may strand a profile", stranding, never, now, time.Minute, false},
+		{"a hint about what was not tried yet", untried, never, now, time.Minute, false},
 	} {
-		wait, ok := due(tc.p, now, tc.connected)
+		wait, ok := due(tc.p, now, tc.connected, tc.hinted)
 		if wait != tc.wait || ok != tc.due {
 			t.Errorf("%s: %s %t, want %s %t", tc.name, wait, ok, tc.wait, tc.due)
 		}
 	}
+}
+
+func TestAHintIsDatedSoThatItHurriesAnOrderOnce(t *testing.T) {
+	second := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for value, want := range map[string]time.Time{
+		"":                               {},
+		"please":                         {},
+		"2026-01-02T03:04:05Z":           second,
+		"2026-01-02T03:04:05.000000001Z": second.Add(time.Second),
+		"2026-01-02T04:04:05.9+01:00":    second.Add(time.Second),
+	} {
+		order := &v1alpha1.EsimOrder{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.RefreshAnnotation: value}}}
+		if got := hintedAt(order); !got.Equal(want) {
+			t.Errorf("%q: %s, want %s", value, got, want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		lastTry := second.Add(time.Duration(rapid.Int64Range(0, int64(3*time.Second)).Draw(t, "last try")))
+		hint := second.Add(time.Duration(rapid.Int64Range(0, int64(3*time.Second)).Draw(t, "hint")))
+		order := &v1alpha1.EsimOrder{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.RefreshAnnotation: hint.Format(time.RFC3339Nano)}}}
+		next := metav1.NewTime(second.Add(time.Hour))
+		// A status keeps whole seconds.
+		tried := func(at time.Time) *v1alpha1.OrderProvisioning {
+			return &v1alpha1.OrderProvisioning{NextAttemptTime: &next, LastError: &v1alpha1.ProvisioningError{
+				Class: string(operators.Busy), Time: metav1.NewTime(at.Truncate(time.Second)),
+			}}
+		}
+		wait, ok := due(tried(lastTry), hint, time.Time{}, hintedAt(order))
+		if hint.After(lastTry) && !ok && wait > time.Second {
+			t.Fatalf("a hint at %s after a try at %s waits %s", hint, lastTry, wait)
+		}
+		if !ok && wait > time.Second {
+			return
+		}
+		at := hint.Add(wait)
+		if _, again := due(tried(at), at.Add(time.Minute), time.Time{}, hintedAt(order)); again {
+			t.Fatalf("a hint at %s hurries the order a second time after the try at %s", hint, at)
+		}
+	})
 }
 
 func TestExhausted(t *testing.T) {

@@ -31,7 +31,7 @@ func (r *OrderReconciler) enter(ctx context.Context, p *pass) (*decision, error)
 	}
 	connection := r.Connections.For(p.source.OperatorRef.Name)
 	provisioning := p.provisioning()
-	if wait, ok := due(provisioning, p.now, connection.ConnectedAt()); !ok {
+	if wait, ok := due(provisioning, p.now, connection.ConnectedAt(), hintedAt(p.order)); !ok {
 		return &decision{silent: true, after: wait}, nil
 	}
 	slot, err := connection.Enter(client.ObjectKeyFromObject(p.order), provisioning != nil && provisioning.Tries > 0)

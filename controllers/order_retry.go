@@ -73,18 +73,53 @@ func (p Pace) retryDelay(failed *operators.Error, tries int32, answersLost bool,
 }
 
 // due tells whether an order may be tried now. connectedAt is when its operator's connection
-// was last made: what failed for want of configuration before then is due at once.
-func due(p *v1alpha1.OrderProvisioning, now, connectedAt time.Time) (time.Duration, bool) {
+// was last made: what failed for want of configuration before then is due at once. hinted is
+// when its operator was last said to have news (hintedAt).
+func due(p *v1alpha1.OrderProvisioning, now, connectedAt, hinted time.Time) (time.Duration, bool) {
 	if p == nil || p.NextAttemptTime == nil {
 		return 0, true
 	}
 	if p.LastError != nil && p.LastError.Class == string(operators.Misconfigured) && connectedAt.After(p.LastError.Time.Time) {
 		return 0, true
 	}
-	if wait := p.NextAttemptTime.Sub(now); wait > 0 {
+	next := p.NextAttemptTime.Time
+	if wakeable(p) && hinted.After(p.LastError.Time.Time) && hinted.Before(next) {
+		next = hinted
+	}
+	if wait := next.Sub(now); wait > 0 {
 		return wait, false
 	}
 	return 0, true
+}
+
+// wakeable tells whether a hint that the operator has news makes an order due: where the next
+// try looks up what the last one began. One that waits for stock or for our own configuration
+// gains nothing by it; and each lost answer of an SM-DP+ may have stranded a profile, so that
+// nobody may hurry the next.
+func wakeable(p *v1alpha1.OrderProvisioning) bool {
+	if p == nil || p.NextAttemptTime == nil || p.LastError == nil || p.LostAnswers > 0 {
+		return false
+	}
+	switch operators.Class(p.LastError.Class) {
+	case operators.Busy, operators.OutcomeUnknown, operators.Transient:
+		return true
+	default:
+		return false
+	}
+}
+
+// hintedAt is when somebody last asked for an order's operator to be asked, rounded up to the
+// second that a status counts in: a try within the same second comes before it, the next one
+// after it, and no order is hurried more often than once a second. Zero where nobody did.
+func hintedAt(order *v1alpha1.EsimOrder) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, order.Annotations[v1alpha1.RefreshAnnotation])
+	if err != nil {
+		return time.Time{} // some other request, which only delivered orders act on
+	}
+	if whole := at.Truncate(time.Second); whole.Before(at) {
+		return whole.Add(time.Second)
+	}
+	return at
 }
 
 // dueSince is since when an order could have been tried.

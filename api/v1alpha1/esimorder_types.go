@@ -24,7 +24,8 @@ const (
 
 	// RefreshAnnotation asks for the operator to be asked, once for each new
 	// value, whether a delivered profile is on its device by now. Operators that
-	// cannot be asked are not.
+	// cannot be asked are not. An RFC 3339 time also has a PENDING order that
+	// waits for its operator's answer looked up at that time.
 	RefreshAnnotation = "esim.telco.dev/refresh"
 
 	// ReplayAnnotation has all webhook events of the order sent again, once for
