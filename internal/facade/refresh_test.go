@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -47,10 +48,14 @@ func answerRefreshes(ctx context.Context, order *v1alpha1.EsimOrder) (asked func
 			now := metav1.Now()
 			seen.Status.Activation.Refreshed = seen.Annotations[v1alpha1.RefreshAnnotation]
 			seen.Status.Activation.RefreshedTime = &now
+			err := env.Client.Status().Update(ctx, seen)
+			if apierrors.IsConflict(err) {
+				continue // the watch shows what was written meanwhile
+			}
+			Expect(err).NotTo(HaveOccurred())
 			mu.Lock()
 			all = append(all, seen.Status.Activation.Refreshed)
 			mu.Unlock()
-			Expect(env.Client.Status().Update(ctx, seen)).To(Succeed())
 		}
 	}()
 	DeferCleanup(func() { watched.Stop(); <-done })
