@@ -40,7 +40,7 @@ func (b *orderBook) note(order placed) {
 	defer b.mu.Unlock()
 	b.remove(order.requestID)
 	for b.recent.Len() >= b.limit {
-		b.remove(b.recent.Back().Value.(placed).requestID)
+		b.remove(orderIn(b.recent.Back()).requestID)
 	}
 	b.entries[order.requestID] = b.recent.PushFront(order)
 }
@@ -53,7 +53,13 @@ func (b *orderBook) find(requestID string) (placed, bool) {
 	if !ok {
 		return placed{}, false
 	}
-	return element.Value.(placed), true
+	return orderIn(element), true
+}
+
+// orderIn is what an element of recent holds.
+func orderIn(element *list.Element) placed {
+	order, _ := element.Value.(placed) // nothing else is put there
+	return order
 }
 
 // forget an order whose number the vendor does not know.
