@@ -84,7 +84,7 @@ func (d *Driver) resolve(ctx context.Context, requestID string) (*order, *operat
 		return found, nil
 	}
 	if wait := d.memory.Missed(requestID, asked); wait > 0 {
-		return nil, &operators.Error{Class: operators.OutcomeUnknown, Function: getOrderList,
+		return nil, &operators.Error{Class: operators.OutcomeUnknown, Function: submitOrder,
 			Message:    "whether the order was placed is not known; Airalo's list does not show it yet",
 			RetryAfter: nextLook(wait, d.settle)}
 	}

@@ -43,7 +43,10 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{Server: operatortest.Serve(t, fake.Handler(), airalofake.Function), airalo: fake}
+	w := &world{Server: operatortest.Serve(t, fake.Handler(), airalofake.Function), airalo: fake}
+	// Connections that were broken end before the server does.
+	t.Cleanup(func() { time.Sleep(time.Minute) })
+	return w
 }
 
 func (w *world) config() Config {

@@ -73,9 +73,7 @@ func (s *Server) writeSIM(o *order) map[string]any {
 func (s *Server) getOrderList(r *http.Request, _ []byte) reply {
 	query := r.URL.Query()
 	include := strings.Split(query.Get("include"), ",")
-	found := s.shop.find(query.Get("filter[description]"))
-	rows := make([]any, 0, len(found))
-	for _, o := range found {
+	return page(r, s.shop.find(query.Get("filter[description]")), func(o *order) any {
 		row := s.writeOrder(o)
 		if slices.Contains(include, "status") {
 			row["status"] = map[string]any{"name": strings.ToUpper(string(o.status[:1])) + string(o.status[1:]), "slug": string(o.status)}
@@ -83,25 +81,31 @@ func (s *Server) getOrderList(r *http.Request, _ []byte) reply {
 		if slices.Contains(include, "sims") && o.status != OrderFailed {
 			row["sims"] = []any{s.writeSIM(o)}
 		}
-		rows = append(rows, row)
-	}
-	return page(r, rows)
+		return row
+	})
 }
 
 // getPackages is GET /packages.
 func (s *Server) getPackages(r *http.Request, _ []byte) reply {
 	kind, country := r.URL.Query().Get("filter[type]"), r.URL.Query().Get("filter[country]")
-	return page(r, s.shop.listed(func(p Package) bool {
+	return page(r, s.shop.shelves(func(p Package) bool {
 		return (kind == "" || (kind == "global") == (p.Region != "")) && (country == "" || slices.Equal(p.Countries, []string{country}))
-	}))
+	}), writeShelf)
 }
 
-// listed are the countries and regions with what is sold for each of them.
-func (s *shop) listed(match func(Package) bool) []any {
+// shelf is a country or region with what is sold for it.
+type shelf struct {
+	id       int
+	place    string
+	packages []Package
+}
+
+// shelves of the packages that match and are offered.
+func (s *shop) shelves(match func(Package) bool) []*shelf {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var rows []any
-	byPlace := make(map[string]map[string]any)
+	var all []*shelf
+	byPlace := make(map[string]*shelf)
 	for _, p := range s.packages {
 		if s.withdrawn[p.ID] || !match(p) {
 			continue
@@ -110,23 +114,36 @@ func (s *shop) listed(match func(Package) bool) []any {
 		if place == "" {
 			place = p.Countries[0]
 		}
-		operator, known := byPlace[place]
-		if !known {
-			countries := make([]any, 0, len(p.Countries))
-			for _, code := range p.Countries {
-				countries = append(countries, map[string]any{"country_code": code, "title": code})
-			}
-			operator = map[string]any{"id": len(rows) + 1, "title": "Operator of " + place, "plan_type": "data", "countries": countries, "packages": []any{}}
-			byPlace[place] = operator
-			row := map[string]any{"slug": strings.ToLower(place), "country_code": "", "title": place, "operators": []any{operator}}
-			if p.Region == "" {
-				row["country_code"] = place
-			}
-			rows = append(rows, row)
+		if byPlace[place] == nil {
+			byPlace[place] = &shelf{id: len(all) + 1, place: place}
+			all = append(all, byPlace[place])
 		}
-		operator["packages"] = append(operator["packages"].([]any), writePackage(p))
+		byPlace[place].packages = append(byPlace[place].packages, p)
 	}
-	return rows
+	return all
+}
+
+// writeShelf as answers have it, with one operator.
+func writeShelf(s *shelf) any {
+	first := s.packages[0]
+	countries := make([]any, 0, len(first.Countries))
+	for _, code := range first.Countries {
+		countries = append(countries, map[string]any{"country_code": code, "title": code})
+	}
+	packages := make([]any, 0, len(s.packages))
+	for _, p := range s.packages {
+		packages = append(packages, writePackage(p))
+	}
+	code := ""
+	if first.Region == "" {
+		code = s.place
+	}
+	return map[string]any{
+		"slug": strings.ToLower(s.place), "country_code": code, "title": s.place,
+		"operators": []any{map[string]any{
+			"id": s.id, "title": "Operator of " + s.place, "plan_type": "data", "countries": countries, "packages": packages,
+		}},
+	}
 }
 
 func writePackage(p Package) map[string]any {
@@ -147,15 +164,18 @@ func writePackage(p Package) map[string]any {
 }
 
 // page of a list, as the query asks for it.
-func page(r *http.Request, rows []any) reply {
+func page[T any](r *http.Request, all []T, write func(T) any) reply {
 	limit := queryInt(r, "limit", usualLimit, mostLimit)
-	last := max((len(rows)+limit-1)/limit, 1)
+	last := max((len(all)+limit-1)/limit, 1)
 	current := queryInt(r, "page", 1, 1<<30)
-	from := min((current-1)*limit, len(rows))
-	to := min(from+limit, len(rows))
+	from := min((current-1)*limit, len(all))
+	rows := make([]any, 0, limit)
+	for _, row := range all[from:min(from+limit, len(all))] {
+		rows = append(rows, write(row))
+	}
 	return reply{status: http.StatusOK, body: map[string]any{
-		"data": append([]any{}, rows[from:to]...),
-		"meta": map[string]any{"message": "success", "current_page": current, "last_page": last, "per_page": strconv.Itoa(limit), "total": len(rows)},
+		"data": rows,
+		"meta": map[string]any{"message": "success", "current_page": current, "last_page": last, "per_page": strconv.Itoa(limit), "total": len(all)},
 	}}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/money"
+	"github.com/telcodev/esim-operator/internal/operators/countries"
 )
 
 // Refuse answers the next calls of a function with 422 and a code, such as 13 in maintenance;
@@ -52,19 +53,33 @@ func (s *Server) PutPackage(p Package) {
 	s.shop.put(p)
 }
 
-// Grow adds packages until there are n: of one country each, over and over.
+// Grow adds packages until there are n: of one country each, all countries over and over.
 func (s *Server) Grow(n int) {
 	s.shop.mu.Lock()
 	defer s.shop.mu.Unlock()
-	countries := []string{"JP", "US", "FR", "DE", "TH", "MX", "GB", "TR", "HK", "ID"}
+	all := allCountries()
 	for i := len(s.shop.packages); i < n; i++ {
-		country, gigabytes := countries[i%len(countries)], int64(i%20+1)
+		country, gigabytes := all[i%len(all)], int64(i%20+1)
 		s.shop.put(Package{
 			ID: fmt.Sprintf("grown-%d-%dgb", i, gigabytes), Title: fmt.Sprintf("%d GB - 30 Days", gigabytes),
 			Countries: []string{country}, AmountMB: gigabytes * 1000, Days: 30,
 			NetPrices: map[string]string{"USD": fmt.Sprintf("%d.%02d", gigabytes, i%100)},
 		})
 	}
+}
+
+// allCountries are the alpha-2 codes that are in use.
+func allCountries() []string {
+	var codes []string
+	for first := 'A'; first <= 'Z'; first++ {
+		for second := 'A'; second <= 'Z'; second++ {
+			code := string([]rune{first, second})
+			if _, err := countries.Alpha3(code); err == nil {
+				codes = append(codes, code)
+			}
+		}
+	}
+	return codes
 }
 
 // SetStock sets how many of a package are left; with a negative number they never end.
