@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/segmentio/ksuid"
+	"go.uber.org/zap/zapcore"
 )
 
 const (
@@ -31,23 +32,55 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		defer func() {
 			took := s.Clock.Since(begun)
 			s.Metrics.answered(of.operation, method(r), answer.status, took)
-			s.Log.Info("Request", s.line(of, r, answer, took)...)
+			s.Log.Info("Request", "requestID", of.id, "request", newLine(of, r, answer, took))
 		}()
 		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), requestKey{}, of)))
 	})
 }
 
-// line is what the log says of a request, as names and values.
-func (s *Server) line(of *request, r *http.Request, sent *answer, took time.Duration) []any {
-	line := append(make([]any, 0, 18), "requestID", of.id, "method", method(r), "route", of.route, "status", sent.status,
-		"bytes", sent.written, "seconds", took.Seconds())
+// line is what the log says of a request.
+type line struct {
+	Method  string  `json:"method"`
+	Route   string  `json:"route"`
+	Status  int     `json:"status"`
+	Bytes   int64   `json:"bytes"`
+	Seconds float64 `json:"seconds"`
+	// Client and ServiceAccount are empty where it is not known who is calling.
+	Client         string `json:"client,omitempty"`
+	ServiceAccount string `json:"serviceAccount,omitempty"`
+	// Address is empty where it could not be told.
+	Address string `json:"address,omitempty"`
+}
+
+func newLine(of *request, r *http.Request, sent *answer, took time.Duration) *line {
+	l := &line{
+		Method: method(r), Route: of.route, Status: sent.status, Bytes: sent.written, Seconds: took.Seconds(),
+	}
+	if from := of.caller.Address; from.IsValid() {
+		l.Address = from.String()
+	}
 	if who := of.caller.Identity; who != nil {
-		line = append(line, "client", who.Namespace, "serviceAccount", who.ServiceAccount)
+		l.Client, l.ServiceAccount = who.Namespace, who.ServiceAccount
 	}
-	if of.caller.Address.IsValid() {
-		line = append(line, "address", of.caller.Address.String())
+	return l
+}
+
+// MarshalLogObject writes the line as its JSON is, without looking at what fields it has each
+// time: there is one for every request.
+func (l *line) MarshalLogObject(to zapcore.ObjectEncoder) error {
+	to.AddString("method", l.Method)
+	to.AddString("route", l.Route)
+	to.AddInt("status", l.Status)
+	to.AddInt64("bytes", l.Bytes)
+	to.AddFloat64("seconds", l.Seconds)
+	if l.Client != "" {
+		to.AddString("client", l.Client)
+		to.AddString("serviceAccount", l.ServiceAccount)
 	}
-	return line
+	if l.Address != "" {
+		to.AddString("address", l.Address)
+	}
+	return nil
 }
 
 // method is that of a request, where it is one that HTTP knows: others are anybody's text.
