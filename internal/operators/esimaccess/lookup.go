@@ -101,8 +101,6 @@ func (d *Driver) stillMade(failure *operators.Error, placed time.Time) *operator
 func pollAfter(age time.Duration) time.Duration {
 	switch {
 	case age < 5*time.Second:
-		return time.Second
-	case age < 15*time.Second:
 		return 2 * time.Second
 	case age < time.Minute:
 		return 5 * time.Second

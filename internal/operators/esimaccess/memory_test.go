@@ -91,7 +91,7 @@ func TestLookUpsGrowRareAndNeverMissTheEnd(t *testing.T) {
 
 func TestAnOrderIsAskedForOftenOnlyWhileItIsYoung(t *testing.T) {
 	for age, want := range map[time.Duration]time.Duration{
-		0: time.Second, 4 * time.Second: time.Second, 5 * time.Second: 2 * time.Second, 20 * time.Second: 5 * time.Second,
+		0: 2 * time.Second, 4 * time.Second: 2 * time.Second, 5 * time.Second: 5 * time.Second, 59 * time.Second: 5 * time.Second,
 		2 * time.Minute: 30 * time.Second, 24 * time.Hour: 2 * time.Minute,
 	} {
 		if got := pollAfter(age); got != want {

@@ -19,8 +19,8 @@ import (
 const maxTransactionID = 50
 
 // polls are the pauses after which a new order is asked for its profile before the caller is
-// told to come again.
-var polls = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}
+// told to come again. They are few, because the vendor takes 8 requests a second over all orders.
+var polls = []time.Duration{time.Second, 2 * time.Second}
 
 // Provision orders a profile, or finds the one that was ordered under the request ID, and
 // returns it once it exists. Its errors are of type *operators.Error.
@@ -101,26 +101,35 @@ func (d *Driver) send(ctx context.Context, p operators.Purchase, again bool, end
 		return nil, failure
 	}
 	d.orders.note(placed{requestID: p.RequestID, orderNo: orderNo, at: d.now(), again: again})
-	var found []profile
 	for _, pause := range polls {
-		found, failure = d.lookUp(ctx, wanted{requestID: p.RequestID, since: p.Since})
-		if failure == nil && len(found) > 0 {
-			d.sends.Found(p.RequestID)
-			return found, nil
-		}
-		if failure != nil && failure.Class != operators.Busy || !wait(ctx, pause) {
+		if !wait(ctx, pause) {
 			break
 		}
+		var found []profile
+		found, failure = d.lookUp(ctx, wanted{requestID: p.RequestID, since: p.Since})
+		switch {
+		case failure == nil && len(found) > 0:
+			d.sends.Found(p.RequestID)
+			return found, nil
+		case failure != nil && failure.Class != operators.Busy:
+			return nil, taken(failure)
+		}
 	}
+	return nil, taken(failure)
+}
+
+// taken is the error for an order that the vendor took and whose profile is not there: what
+// failed is only to ask for it. failure may be nil.
+func taken(failure *operators.Error) *operators.Error {
 	if failure == nil {
-		failure = &operators.Error{Function: queryOrder.name, Class: operators.Transient,
+		failure = &operators.Error{Class: operators.Busy, Function: queryOrder.name,
 			Message: "the vendor took the order and does not show its profile yet"}
 	}
 	if failure.Class == operators.Transient {
-		// The order is bought: what failed is only to ask for its profile.
-		failure.Class, failure.RetryAfter = operators.Busy, max(failure.RetryAfter, pollAfter(0))
+		failure.Class = operators.Busy
 	}
-	return nil, failure
+	failure.RetryAfter = max(failure.RetryAfter, pollAfter(0))
+	return failure
 }
 
 // wait lets time pass; false where ctx ends first.

@@ -94,7 +94,7 @@ func TestAProfileThatTakesItsTimeIsAskedForByItsOrder(t *testing.T) {
 		if took := time.Since(began); took > 31*time.Second {
 			o.Errorf("delivered after %v, though it was there after 25 s", took)
 		}
-		if asked := o.vendor.Executed(esimaccessfake.Query); asked > 14 {
+		if asked := o.vendor.Executed(esimaccessfake.Query); asked > 8 {
 			o.Errorf("asked %d times", asked)
 		}
 		o.books(1, 0)
