@@ -34,6 +34,9 @@ const (
 	all      = ""
 )
 
+// baseType is the type of plans that come with a profile; others only top one up.
+const baseType = "BASE"
+
 type listRequest struct {
 	LocationCode string `json:"locationCode"`
 	Type         string `json:"type"`
@@ -70,7 +73,7 @@ func (d *Driver) Plans(ctx context.Context) iter.Seq2[operators.Plan, error] {
 		seen := make(map[string]bool)
 		left := 0
 		for _, location := range []string{global, regional, all} {
-			plans, failure := d.list(ctx, listRequest{LocationCode: location, Type: "BASE"})
+			plans, failure := d.list(ctx, listRequest{LocationCode: location, Type: baseType})
 			if failure != nil {
 				yield(operators.Plan{}, reading(failure))
 				return
@@ -96,20 +99,6 @@ func (d *Driver) Plans(ctx context.Context) iter.Seq2[operators.Plan, error] {
 	}
 }
 
-// priceOf is what a plan costs today, in dollars × 10,000.
-func (d *Driver) priceOf(ctx context.Context, planID string) (int64, *operators.Error) {
-	plans, failure := d.list(ctx, listRequest{Type: "BASE", Slug: planID})
-	if failure != nil {
-		return 0, reading(failure)
-	}
-	for _, p := range plans {
-		if string(p.Slug) == planID || string(p.PackageCode) == planID {
-			return int64(p.Price), nil
-		}
-	}
-	return 0, &operators.Error{Class: operators.Rejected, Function: listPlans.name, Message: "the vendor does not list the plan any more"}
-}
-
 // list asks for plans.
 func (d *Driver) list(ctx context.Context, request listRequest) ([]plan, *operators.Error) {
 	var plans []plan
@@ -117,6 +106,7 @@ func (d *Driver) list(ctx context.Context, request listRequest) ([]plan, *operat
 		plans, err = readPlans(obj)
 		return err
 	})
+	d.prices.note(plans)
 	return plans, failure
 }
 

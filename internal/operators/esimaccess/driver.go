@@ -14,8 +14,8 @@
 // ca.crt for a gateway of one's own. With secret-key each request carries a timestamp, an ID
 // and an HMAC over all of it.
 //
-// The files are: provision, lookup and giveback (what is called when), orders, catalogue,
-// balance and track (what is said), classify (what a refusal means), call and sign (how it is
+// The files are: provision, lookup and giveback (what is called when), prices (what it
+// may cost), orders, catalogue, balance and track (what is said), classify (what a refusal means), call and sign (how it is
 // said), memory (what a process knows of its orders), webhook (what the vendor sends by itself).
 package esimaccess
 
@@ -97,6 +97,7 @@ type Driver struct {
 	sends       *settling.Memory
 	orders      *orderBook
 	turns       *turns
+	prices      *priceList
 }
 
 var (
@@ -130,6 +131,7 @@ func New(config Config) (*Driver, error) {
 		sends:       settling.NewMemory(config.SettleAfter, config.Timeout, 0, config.Now),
 		orders:      newOrderBook(rememberedOrders),
 		turns:       newTurns(),
+		prices:      newPriceList(),
 	}, nil
 }
 

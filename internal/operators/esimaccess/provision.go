@@ -2,16 +2,12 @@ package esimaccess
 
 import (
 	"context"
-	"errors"
-	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
 
 	"github.com/telcodev/esim-operator/internal/activation"
-	"github.com/telcodev/esim-operator/internal/money"
 	"github.com/telcodev/esim-operator/internal/operators"
 )
 
@@ -142,45 +138,6 @@ func wait(ctx context.Context, pause time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// buyWithin orders the profile, if it costs no more than it may. The vendor takes a price with
-// the order only where it is today's: where it is another, today's is looked up and decides.
-func (d *Driver) buyWithin(ctx context.Context, p operators.Purchase, again bool) (string, *operators.Error) {
-	if p.MaxCost.Sign() == 0 {
-		return d.buy(ctx, p.RequestID, p.PlanID, nil, again)
-	}
-	bound, err := scaled(p.MaxCost)
-	if err != nil {
-		return "", &operators.Error{Class: operators.Misconfigured, OneOrder: true, Message: "the bound for the plan's cost is no sum of money", Err: err}
-	}
-	orderNo, failure := d.buy(ctx, p.RequestID, p.PlanID, &bound, again)
-	if failure == nil || failure.Code != codePrice && failure.Code != codeAmount {
-		return orderNo, failure
-	}
-	price, unknown := d.priceOf(ctx, p.PlanID)
-	if unknown != nil {
-		return "", unknown
-	}
-	if price > bound {
-		failure.Message = "the plan costs more than it may"
-		return "", failure
-	}
-	return d.buy(ctx, p.RequestID, p.PlanID, &price, again)
-}
-
-// scaled is money as the vendor writes it, × 10,000, rounded down.
-func scaled(amount money.Amount) (int64, error) {
-	product, err := amount.Mul(perUnit)
-	if err != nil {
-		return 0, err
-	}
-	whole, _, _ := strings.Cut(product.String(), ".")
-	number, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || number < 0 || number == math.MaxInt64 {
-		return 0, errors.New("the amount is negative or too large")
-	}
-	return number, nil
 }
 
 // adopt chooses the profile to deliver among those of the order, and gives the others back: the

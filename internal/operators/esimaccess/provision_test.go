@@ -162,34 +162,73 @@ func TestTwoPassesAtOnceBuyOnce(t *testing.T) {
 
 func TestAPriceThatWentUpIsNotPaid(t *testing.T) {
 	for _, tc := range []struct {
-		name, bound string
-		today       int64
-		want        operators.Class
+		name, bound   string
+		listed, today int64
+		want          operators.Class
+		lists         int
 	}{
-		{"the price is as it was", "1.5", 15_000, ""},
-		{"it went down", "1.5", 14_999, ""},
-		{"it went up", "1.5", 15_001, operators.Rejected},
-		{"the bound is between two prices", "1.50009", 15_000, ""},
-		{"there is no bound", "0", 99_000, ""},
+		{"nothing was listed yet", "1.5", 0, 15_000, "", 1},
+		{"the price is as it was listed", "2", 15_000, 15_000, "", 0},
+		{"it went down since", "2", 15_000, 14_000, "", 1},
+		{"it went up since, within the bound", "2", 15_000, 20_000, "", 1},
+		{"it went up beyond the bound", "2", 15_000, 20_001, operators.Rejected, 1},
+		{"it was beyond the bound and came down", "2", 30_000, 20_000, "", 1},
+		{"it was beyond the bound and is", "2", 30_000, 30_000, operators.Rejected, 1},
+		{"the bound is between two prices", "1.50009", 0, 15_000, "", 1},
+		{"there is no bound", "0", 0, 99_000, "", 0},
 	} {
 		inBubble(t, esimaccessfake.Options{}, func(o *order) {
+			if tc.listed > 0 {
+				o.vendor.SetPrice(plan, tc.listed)
+				for _, err := range o.driver.Plans(o.Context()) {
+					if err != nil {
+						o.Fatal(err)
+					}
+				}
+			}
 			o.vendor.SetPrice(plan, tc.today)
 			o.asked.MaxCost = amount(o, tc.bound)
-			before := o.vendor.Balance()
-			if tc.want != "" {
-				o.fails(tc.want)
+			before, lists := o.vendor.Balance(), o.vendor.Executed(esimaccessfake.PackageList)
+			_, err := o.provision()
+			switch {
+			case tc.want != "":
+				o.is(err, tc.want)
 				o.books(0, 0)
-				return
+			case err != nil:
+				o.Errorf("%s: %v", tc.name, err)
+			default:
+				o.books(1, 0)
+				if paid := before - o.vendor.Balance(); paid != tc.today {
+					o.Errorf("%s: %d was paid, want %d", tc.name, paid, tc.today)
+				}
 			}
-			if _, err := o.provision(); err != nil {
-				o.Fatalf("%s: %v", tc.name, err)
+			if asked := o.vendor.Executed(esimaccessfake.PackageList) - lists; asked != tc.lists {
+				o.Errorf("%s: %d lists were asked for, want %d", tc.name, asked, tc.lists)
 			}
-			if paid := before - o.vendor.Balance(); paid != tc.today {
-				o.Errorf("%s: %d was paid, want %d", tc.name, paid, tc.today)
-			}
-			o.books(1, 0)
 		})
 	}
+}
+
+func TestTheCostOfAPlanThatIsNamedByItsCodeIsKnown(t *testing.T) {
+	inBubble(t, esimaccessfake.Options{}, func(o *order) {
+		o.asked.PlanID, o.asked.MaxCost = "CKH101", amount(o, "1.5")
+		o.deliver()
+		o.books(1, 0)
+		o.asked = operators.Purchase{RequestID: "another", PlanID: "XX_1_7", MaxCost: amount(o, "1.5"), Fresh: true}
+		o.fails(operators.Rejected)
+		o.books(1, 0)
+	})
+}
+
+func TestAPriceThatCannotBeAskedForBuysNothing(t *testing.T) {
+	inBubble(t, esimaccessfake.Options{}, func(o *order) {
+		o.asked.MaxCost = amount(o, "1.5")
+		o.inject(faults.Fault{Kind: faults.Drop, Times: 1}, esimaccessfake.PackageList)
+		o.fails(operators.Transient)
+		o.books(0, 0)
+		o.deliver()
+		o.books(1, 0)
+	})
 }
 
 func TestAProfileThatTheVendorCancelledIsBoughtAnew(t *testing.T) {
