@@ -42,6 +42,8 @@ type CatalogueReconciler struct {
 	Clock clock.PassiveClock
 	// Jitter is a random number from 0 to 1, to spread looks.
 	Jitter func() float64
+	// Listed, where set, is told that an operator's costs may have changed.
+	Listed func(ctx context.Context, operator string)
 }
 
 const (
@@ -83,6 +85,9 @@ func (r *CatalogueReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 		return ctrl.Result{}, nil
 	}
 	made, changed, err := r.importList(ctx, &operator, terms)
+	if r.Listed != nil {
+		r.Listed(ctx, operator.Name)
+	}
 	if statusErr := r.record(ctx, &operator, made, changed, err); statusErr != nil {
 		return ctrl.Result{RequeueAfter: conflictDelay}, ignoreConflict(statusErr)
 	}
@@ -122,6 +127,7 @@ func (r *CatalogueReconciler) importList(ctx context.Context, operator *v1alpha1
 	if err != nil {
 		return made, 0, err
 	}
+	r.tellCosts(operator.Name, plans)
 	before, err := r.products(ctx, operator.Name)
 	if err != nil {
 		return made, 0, err
@@ -146,6 +152,15 @@ func (r *CatalogueReconciler) importList(ctx context.Context, operator *v1alpha1
 		}
 	}
 	return made, changed, nil
+}
+
+// tellCosts tells the connection what each plan costs us.
+func (r *CatalogueReconciler) tellCosts(operator string, plans []operators.Plan) {
+	costs := make(map[string]connections.Cost, len(plans))
+	for i := range plans {
+		costs[plans[i].ID] = connections.Cost{Amount: plans[i].Cost, Currency: plans[i].Currency}
+	}
+	r.Connections.For(operator).Listed(costs)
 }
 
 // readList reads all of a list: a part of it would take the rest out of sale.

@@ -47,8 +47,7 @@ func (r *OrderReconciler) accept(ctx context.Context, p *pass) (*decision, error
 		if err != nil {
 			return nil, err
 		}
-		p.source, err = r.pick(ctx, sources)
-		return nil, err
+		return r.choosePlace(ctx, p, sources)
 	}
 	if failure := r.unacceptable(p); failure != nil {
 		return failed(failure), nil
@@ -88,8 +87,7 @@ func (r *OrderReconciler) choose(ctx context.Context, p *pass) (*decision, error
 		}
 		if failure == nil {
 			p.order.Status.Plan = plan
-			p.source, err = r.pick(ctx, plan.Sources)
-			return nil, err
+			return r.choosePlace(ctx, p, plan.Sources)
 		}
 		if reader != r.Live {
 			continue
@@ -100,6 +98,17 @@ func (r *OrderReconciler) choose(ctx context.Context, p *pass) (*decision, error
 		return failed(failure), nil
 	}
 	return nil, nil
+}
+
+// choosePlace finds the source that the order is given to.
+func (r *OrderReconciler) choosePlace(ctx context.Context, p *pass, sources []v1alpha1.VariantSource) (*decision, error) {
+	sources = r.affordable(p.order.Status.Plan, sources)
+	if len(sources) == 0 {
+		return r.waitForPrice(p), nil
+	}
+	var err error
+	p.source, err = r.pick(ctx, sources)
+	return nil, err
 }
 
 func getProduct(ctx context.Context, reader client.Reader, name string) (*v1alpha1.EsimProduct, error) {

@@ -132,7 +132,7 @@ func (r *OrderReconciler) elsewhere(ctx context.Context, p *pass, failed *operat
 	if err != nil {
 		return nil, err
 	}
-	for _, source := range openSources(sources, provisioning, "") {
+	for _, source := range openSources(r.affordable(p.order.Status.Plan, sources), provisioning, "") {
 		if source.OperatorRef.Name == here {
 			continue
 		}

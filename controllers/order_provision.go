@@ -67,6 +67,7 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 			ConfiguredAddress: configuredAddress(operator),
 			LearnedAddress:    r.addresses.of(operator),
 			Fresh:             fresh,
+			MaxCost:           r.maxCost(p),
 			Since:             provisioning.StartTime.Time,
 		}, p.journal)
 		return err
@@ -158,6 +159,9 @@ func (r *OrderReconciler) moveOn(ctx context.Context, p *pass, failed *operators
 	sources, err := r.sources(ctx, p)
 	if err != nil {
 		return nil, err
+	}
+	if kept := r.affordable(p.order.Status.Plan, sources); len(kept) > 0 {
+		sources = kept
 	}
 	next, wait, ok := nextSource(sources, p.provisioning(), failed.Class)
 	switch {

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -20,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/operators/connections"
 )
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts,verbs=get;list;watch
@@ -39,6 +41,8 @@ type ProductReconciler struct {
 	Writer client.Client
 	// Clock tells the time for conditions.
 	Clock clock.PassiveClock
+	// Connections know what operators take for their plans.
+	Connections *connections.Pool
 	// Hash makes an id from a name: 31 bits. Nil for HashName.
 	Hash func(name string) int64
 
@@ -108,6 +112,14 @@ func stateOf(operator *v1alpha1.EsimOperator) operatorState {
 	return operatorNotReady
 }
 
+// WakeOperator has the products of an operator looked at again.
+func (r *ProductReconciler) WakeOperator(ctx context.Context, operator string) {
+	named := &v1alpha1.EsimOperator{ObjectMeta: metav1.ObjectMeta{Name: operator}}
+	for _, request := range r.productsOf(ctx, named) {
+		r.queue.add(request.NamespacedName)
+	}
+}
+
 // productsOf are the products that name an EsimOperator.
 func (r *ProductReconciler) productsOf(ctx context.Context, operator client.Object) []reconcile.Request {
 	var products v1alpha1.EsimProductList
@@ -143,6 +155,7 @@ func (r *ProductReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	ids := r.ids.assign(&product)
 	r.wake(ids.served)
 	applyProductStatus(updated, ids, operators, r.Clock.Now())
+	applyCosts(updated, r.Connections, r.Clock.Now())
 	if equality.Semantic.DeepEqual(updated.Status, product.Status) {
 		return ctrl.Result{}, nil
 	}

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/operators/connections"
 )
 
 // Reasons of AmountsDistinct.
@@ -85,6 +86,28 @@ func sellers(active []v1alpha1.EsimVariant, operators map[string]operatorState) 
 		}
 	}
 	return ready
+}
+
+// applyCosts says which sources are not used because they take more than the variant's price.
+func applyCosts(product *v1alpha1.EsimProduct, pool *connections.Pool, now time.Time) {
+	conditions := (*[]metav1.Condition)(&product.Status.Conditions)
+	var dear []string
+	for i := range product.Spec.Variants {
+		variant := &product.Spec.Variants[i]
+		for _, source := range variant.Sources {
+			if !variant.Inactive && pool != nil && tooDear(pool, source, variant.Amount, product.Spec.Currency) {
+				dear = append(dear, variant.Name+" at EsimOperator "+source.OperatorRef.Name)
+			}
+		}
+	}
+	if len(dear) == 0 {
+		meta.RemoveStatusCondition(conditions, v1alpha1.ConditionSourcesTooDear)
+		return
+	}
+	c := condition(v1alpha1.ConditionSourcesTooDear, true, "CostAbovePrice",
+		cut("These sources take more than the variant's price and are skipped: "+enumerated(dear, "and")))
+	c.ObservedGeneration, c.LastTransitionTime = product.Generation, metav1.NewTime(now)
+	meta.SetStatusCondition(conditions, c)
 }
 
 // saleCondition is Ready as far as selling goes: the reason is what somebody has to mend first.

@@ -1,13 +1,17 @@
 package controllers
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/money"
+	"github.com/telcodev/esim-operator/internal/operators/connections"
 )
 
 func plan(name string, amount v1alpha1.Decimal, operators ...string) v1alpha1.EsimVariant {
@@ -138,5 +142,31 @@ func TestMessageListsSomeNamesOnly(t *testing.T) {
 		if got := enumerated(names, "or"); got != want {
 			t.Errorf("enumerated(%v) = %q, want %q", names, got, want)
 		}
+	}
+}
+
+func TestAProductSaysWhichSourcesAreTooDear(t *testing.T) {
+	pool := connections.NewPool(connections.DefaultConfig)
+	product := &v1alpha1.EsimProduct{Spec: v1alpha1.EsimProductSpec{Currency: "USD", Variants: []v1alpha1.EsimVariant{{
+		Name: "1gb", Amount: "4.50",
+		Sources: []v1alpha1.VariantSource{{OperatorRef: v1alpha1.OperatorReference{Name: "vendor"}, PlanID: "JP-1"}},
+	}}}}
+	show := func(cost string) string {
+		amount, err := money.Parse(cost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool.For("vendor").Listed(map[string]connections.Cost{"JP-1": {Amount: amount, Currency: "USD"}})
+		applyCosts(product, pool, noon)
+		if c := meta.FindStatusCondition(product.Status.Conditions, v1alpha1.ConditionSourcesTooDear); c != nil {
+			return c.Message
+		}
+		return ""
+	}
+	if got := show("4.51"); !strings.Contains(got, "1gb at EsimOperator vendor") {
+		t.Errorf("at 4.51 it says %q", got)
+	}
+	if got := show("4.5"); got != "" {
+		t.Errorf("at 4.5 it says %q", got)
 	}
 }

@@ -8,6 +8,11 @@ const (
 	// so that an order by amount gets the first of them.
 	ConditionAmountsDistinct = "AmountsDistinct"
 
+	// ConditionSourcesTooDear is True while sources take more than a variant's
+	// price: they are skipped. It is known of operators whose list is read
+	// (spec.catalogue), in the product's currency.
+	ConditionSourcesTooDear = "SourcesTooDear"
+
 	// ProductReasonSellable: at least one variant can be sold now.
 	ProductReasonSellable = "Sellable"
 	// ProductReasonNothingActive: every variant is inactive.
@@ -159,7 +164,7 @@ type EsimProductStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	Sellers []string `json:"sellers,omitempty"`
 
-	// conditions: Ready, AmountsDistinct.
+	// conditions: Ready, AmountsDistinct; and SourcesTooDear while it holds.
 	// +optional
 	Conditions Conditions `json:"conditions,omitempty"`
 }

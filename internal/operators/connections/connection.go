@@ -89,6 +89,8 @@ type Connection struct {
 	suspension  *suspension
 	trials      uint
 	answersLost bool
+	// costs of the operator's plans, by plan ID, as it listed them last.
+	costs map[string]Cost
 	// unfitSince is since when orders should go elsewhere; probed, when a probe ended, and
 	// probeFailed, since when probes fail.
 	unfitSince, probed, probeFailed time.Time

@@ -1,0 +1,31 @@
+package connections
+
+import "github.com/telcodev/esim-operator/internal/money"
+
+// Cost is what an operator takes for a plan, as it listed last.
+type Cost struct {
+	Amount money.Amount
+	// Currency, ISO 4217.
+	Currency string
+}
+
+// Above tells whether the cost is known to be above a price: where the currencies differ it is
+// not known.
+func (c Cost) Above(price money.Amount, currency string) bool {
+	return c.Currency == currency && c.Amount.Cmp(price) > 0
+}
+
+// Listed learns what the operator takes for each of its plans.
+func (c *Connection) Listed(costs map[string]Cost) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.costs = costs
+}
+
+// Cost is what the operator takes for a plan; false where it has not told.
+func (c *Connection) Cost(plan string) (Cost, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cost, ok := c.costs[plan]
+	return cost, ok
+}
