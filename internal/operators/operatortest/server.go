@@ -87,7 +87,7 @@ func (s *Server) Dial(ctx context.Context, network, _ string) (net.Conn, error) 
 	if s.refused.Load() {
 		return nil, refusal
 	}
-	ours, theirs := net.Pipe()
+	ours, theirs := pipe()
 	select {
 	case s.conns <- theirs:
 		return ours, nil

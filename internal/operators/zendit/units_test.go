@@ -46,6 +46,10 @@ func TestOffersAreReadInOurUnits(t *testing.T) {
 			`{"offerId":"C","regions":["Atlantis"],"roaming":{"0":{"country":"JP"},"1":{"country":"US"}},"dataGB":3,"durationDays":30,` + cost + `}`,
 			&shown{ID: "C", Name: "C", Countries: "JPN USA", Region: "GLO", DataGB: "3", Days: 30, Cost: "4.75 USD"},
 		},
+		"two regions that differ": {
+			`{"offerId":"M","regions":["Asia","Oceania"],"roaming":[{"country":"JP"},{"country":"AU"}],"dataGB":3,"durationDays":30,` + cost + `}`,
+			&shown{ID: "M", Name: "M", Countries: "AUS JPN", Region: "XAS", DataGB: "3", Days: 30, Cost: "4.75 USD"},
+		},
 		"no end of data": {
 			`{"offerId":"D","country":"JP","dataGB":5,"dataUnlimited":"true","durationDays":7,` + cost + `}`,
 			&shown{ID: "D", Name: "D", Countries: "JPN", DataGB: "0", Days: 7, Cost: "4.75 USD"},
