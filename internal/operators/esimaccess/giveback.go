@@ -33,7 +33,7 @@ func (d *Driver) GiveBack(ctx context.Context, h operators.Held) error {
 		case p.onDevice():
 			installed = true
 		case !p.made():
-			return &operators.Error{Class: operators.Busy, Function: queryOrder.name, Code: codeAllocating, RetryAfter: unnumbered,
+			return &operators.Error{Class: operators.Busy, Function: queryOrder.name, Code: codeAllocating, Pending: true, RetryAfter: unnumbered,
 				Message: "the vendor is still making the profile"}
 		case !p.returnable():
 			return &operators.Error{Class: operators.Transient, Function: queryOrder.name, ICCID: known(p.ICCID),

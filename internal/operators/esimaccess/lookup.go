@@ -91,7 +91,7 @@ func reading(failure *operators.Error) *operators.Error {
 // stillMade says when to ask again for an order whose profile does not exist yet.
 func (d *Driver) stillMade(failure *operators.Error, placed time.Time) *operators.Error {
 	if failure.Class == operators.Busy && failure.Code == codeAllocating {
-		failure.RetryAfter = pollAfter(d.now().Sub(placed))
+		failure.Pending, failure.RetryAfter = true, pollAfter(d.now().Sub(placed))
 	}
 	return reading(failure)
 }

@@ -18,6 +18,9 @@ const maxTransactionID = 50
 // told to come again. They are few, because the vendor takes 8 requests a second over all orders.
 var polls = []time.Duration{time.Second, 2 * time.Second}
 
+// unusable is how often an order is asked for whose activation code cannot be used.
+const unusable = 30 * time.Second
+
 // Provision orders a profile, or finds the one that was ordered under the request ID, and
 // returns it once it exists. Its errors are of type *operators.Error.
 func (d *Driver) Provision(ctx context.Context, p operators.Purchase, j operators.Journal) (operators.Profile, error) {
@@ -34,10 +37,14 @@ func (d *Driver) Provision(ctx context.Context, p operators.Purchase, j operator
 		return operators.Profile{}, failure
 	}
 	profile, failure := d.adopt(ctx, found, j)
-	if failure != nil {
+	switch {
+	case failure == nil:
+		return profile, nil
+	case failure.Class == operators.Restart:
 		return operators.Profile{}, failure
+	default:
+		return operators.Profile{}, taken(failure)
 	}
-	return profile, nil
 }
 
 // checkPurchase refuses what the vendor could not take.
@@ -114,16 +121,13 @@ func (d *Driver) send(ctx context.Context, p operators.Purchase, again bool, end
 	return nil, taken(failure)
 }
 
-// taken is the error for an order that the vendor took and whose profile is not there: what
-// failed is only to ask for it. failure may be nil.
+// taken is the error for an order that the vendor took and whose profile is not there: whatever
+// failed is only to ask for it, and the attempt holds a purchase. failure may be nil.
 func taken(failure *operators.Error) *operators.Error {
 	if failure == nil {
-		failure = &operators.Error{Class: operators.Busy, Function: queryOrder.name,
-			Message: "the vendor took the order and does not show its profile yet"}
+		failure = &operators.Error{Function: queryOrder.name, Message: "the vendor took the order and does not show its profile yet"}
 	}
-	if failure.Class == operators.Transient {
-		failure.Class = operators.Busy
-	}
+	failure.Class, failure.Pending, failure.OneOrder = operators.Busy, true, false
 	failure.RetryAfter = max(failure.RetryAfter, pollAfter(0))
 	return failure
 }
@@ -142,7 +146,7 @@ func wait(ctx context.Context, pause time.Duration) bool {
 
 // adopt chooses the profile to deliver among those of the order, and gives the others back: the
 // vendor may have taken a duplicate for another order. What the journal names is delivered
-// before all else, because its code may be out already.
+// before all else, because its code may be out already. Class Restart says that all are dead.
 func (d *Driver) adopt(ctx context.Context, found []profile, j operators.Journal) (operators.Profile, *operators.Error) {
 	chosen := -1
 	for i, p := range found {
@@ -170,8 +174,8 @@ func (d *Driver) adopt(ctx context.Context, found []profile, j operators.Journal
 	}
 	profile, err := found[chosen].ready()
 	if err != nil {
-		return operators.Profile{}, &operators.Error{Class: operators.Transient, Function: queryOrder.name, ICCID: known(found[chosen].ICCID),
-			Message: "the vendor answers an activation code or an ICCID that cannot be used", Err: err}
+		return operators.Profile{}, &operators.Error{Class: operators.Busy, Function: queryOrder.name, ICCID: known(found[chosen].ICCID),
+			RetryAfter: unusable, Message: "the vendor answers an activation code or an ICCID that cannot be used", Err: err}
 	}
 	return profile, nil
 }

@@ -279,3 +279,48 @@ func TestAnAccessCodeAloneWillDo(t *testing.T) {
 		}
 	})
 }
+
+// What the order's error says decides whether the attempt may go elsewhere without giving back.
+func TestAnOrderThatWasTakenIsPendingWhateverBecomesOfTheQuestion(t *testing.T) {
+	for _, code := range []string{"", "000001", "000101", "101001", "101003", "200008", "200010", "310272", "900001", "777777"} {
+		inBubble(t, esimaccessfake.Options{AllocationDelay: 10 * time.Second, ListDelay: time.Minute}, func(o *order) {
+			if code == "" {
+				o.inject(faults.Fault{Kind: faults.Drop, Times: 4}, esimaccessfake.Query)
+			}
+			for range 4 {
+				if code != "" {
+					o.vendor.Vendor.Refuse(esimaccessfake.Query, code)
+				}
+			}
+			if failure := o.fails(operators.Busy); !failure.Pending || failure.RetryAfter == 0 {
+				o.Errorf("%q: pending is %v, to come again after %v: %v", code, failure.Pending, failure.RetryAfter, failure)
+			}
+			o.vendor.ForgetRefusals()
+			o.deliver()
+			o.books(1, 0)
+		})
+	}
+}
+
+func TestAVendorThatRefusedAnOrderHoldsNothing(t *testing.T) {
+	inBubble(t, esimaccessfake.Options{}, func(o *order) {
+		o.vendor.Vendor.Refuse(esimaccessfake.Order, "900001")
+		if failure := o.fails(operators.Busy); failure.Pending {
+			o.Errorf("a refused order is pending: %v", failure)
+		}
+		o.books(0, 0)
+	})
+}
+
+func TestAnActivationCodeThatCannotBeUsedIsNotDeliveredAndCanBeGivenBack(t *testing.T) {
+	inBubble(t, esimaccessfake.Options{SMDPAddress: "10.0.0.1"}, func(o *order) {
+		if failure := o.fails(operators.Busy); !failure.Pending || failure.ICCID == "" {
+			o.Errorf("pending is %v, of %q: %v", failure.Pending, failure.ICCID, failure)
+		}
+		o.fails(operators.Busy)
+		if err := o.giveBack(); err != nil {
+			o.Errorf("giving back ends with %v", err)
+		}
+		o.books(1, 1)
+	})
+}

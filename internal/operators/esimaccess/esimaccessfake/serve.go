@@ -97,3 +97,10 @@ func answer(w http.ResponseWriter, code refusal, obj object) {
 	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
 	_ = json.NewEncoder(w).Encode(out) // it holds nothing that JSON could not; the rest is the client's
 }
+
+// ForgetRefusals forgets what Refuse told and no call has met yet.
+func (v *Vendor) ForgetRefusals() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	clear(v.refusals)
+}
