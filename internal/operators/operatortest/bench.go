@@ -3,6 +3,7 @@ package operatortest
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -212,6 +213,15 @@ func (b *bench) checkBooks(t testing.TB, delivered int) {
 	defer b.mu.Unlock()
 	if b.entered != b.left {
 		t.Errorf("the guard was entered %d times and left %d times", b.entered, b.left)
+	}
+	guarded := 0
+	for _, function := range functions(b.vendor.Calls()) {
+		if b.subject.buys(function) || slices.Contains(b.subject.Returns, function) {
+			guarded++
+		}
+	}
+	if b.entered < guarded {
+		t.Errorf("%d calls that buy or give back arrived, and the guard was asked %d times", guarded, b.entered)
 	}
 }
 

@@ -6,10 +6,14 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"unicode"
 
 	"github.com/telcodev/esim-operator/internal/operators"
 	"github.com/telcodev/esim-operator/internal/operators/faults"
 )
+
+// maxMessage bounds what a person is shown of an error, in bytes.
+const maxMessage = 300
 
 // Run holds a driver against all cases.
 func Run(t *testing.T, s Subject) {
@@ -67,8 +71,9 @@ func (b *bench) failureOf(t testing.TB, err error) *operators.Error {
 	if !errors.As(err, &failure) {
 		t.Fatalf("got %v (%T), want an *operators.Error", err, err)
 	}
-	if failure.Message == "" {
-		t.Errorf("the error of class %s says nothing", failure.Class)
+	text := failure.Error()
+	if failure.Message == "" || len(text) > maxMessage || strings.ContainsFunc(text, unicode.IsControl) {
+		t.Errorf("the error of class %s is not one short line: %q", failure.Class, text)
 	}
 	return failure
 }
