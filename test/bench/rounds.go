@@ -111,13 +111,17 @@ type comparison struct {
 
 // compare has two targets take turns. Which of them begins takes turns too.
 func compare(ctx context.Context, a, b target) (made comparison, err error) {
-	var crowds [2]*crowd
-	for i, t := range []target{a, b} {
-		if crowds[i], err = t.crowd(ctx); err != nil {
-			return made, err
-		}
-		defer func() { err = errors.Join(err, crowds[i].close()) }()
+	first, err := a.crowd(ctx)
+	if err != nil {
+		return made, err
 	}
+	defer func() { err = errors.Join(err, first.close()) }()
+	second, err := b.crowd(ctx)
+	if err != nil {
+		return made, err
+	}
+	defer func() { err = errors.Join(err, second.close()) }()
+	crowds := [2]*crowd{first, second}
 	var rates, times [2][]float64
 	var ofRates, ofTimes []float64
 	for round := range rounds + 2 {
