@@ -30,7 +30,7 @@ type digests struct {
 
 // hasher makes one digest at a time.
 type hasher struct {
-	hash.Hash
+	mac  hash.Hash
 	text []byte
 	sum  digest
 }
@@ -38,13 +38,13 @@ type hasher struct {
 func (d *digests) of(kind credentialKind, credential string) digest {
 	h, ok := d.idle.Get().(*hasher)
 	if !ok {
-		h = &hasher{Hash: hmac.New(sha256.New, d.secret)}
+		h = &hasher{mac: hmac.New(sha256.New, d.secret)}
 	}
 	defer d.idle.Put(h)
-	h.Reset()
+	h.mac.Reset()
 	h.text = append(append(h.text[:0], byte(kind)), credential...)
-	h.Write(h.text)
-	h.Sum(h.sum[:0])
+	h.mac.Write(h.text)
+	h.mac.Sum(h.sum[:0])
 	clear(h.text)
 	return h.sum
 }
