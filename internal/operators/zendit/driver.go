@@ -64,9 +64,13 @@ func New(config Config) (*Driver, error) {
 // KeepsBooks tells that Zendit keeps each purchase under our request ID.
 func (*Driver) KeepsBooks() {}
 
-// Probe makes a connection, which proves the address and Zendit's certificate. Whether our key
-// is taken shows with the first call.
-func (d *Driver) Probe(ctx context.Context) error { return d.client.Probe(ctx) }
+// Probe asks for our balance, which proves the address, Zendit's certificate and our key.
+func (d *Driver) Probe(ctx context.Context) error {
+	if _, failure := d.balance(ctx); failure != nil {
+		return failure
+	}
+	return nil
+}
 
 // Close gives up idle connections. Calls in flight end as they would have.
 func (d *Driver) Close() { d.client.Close() }

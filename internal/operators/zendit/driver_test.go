@@ -173,6 +173,16 @@ func TestAWrongPathIsNotTakenForAnswersAboutOrders(t *testing.T) {
 	})
 }
 
+func TestAProbeShowsAKeyThatIsNotTaken(t *testing.T) {
+	in(t, zenditfake.Options{}, func(t *testing.T, v *vendor, d *Driver) {
+		if err := d.Probe(t.Context()); err != nil {
+			t.Error(err)
+		}
+		v.fake.Change(func(o *zenditfake.Options) { o.APIKey = "another" })
+		checkClass(t, failureOf(t, d.Probe(t.Context())), operators.Misconfigured)
+	})
+}
+
 func TestAnEmptyAccountCostsNoOrder(t *testing.T) {
 	in(t, zenditfake.Options{}, func(t *testing.T, v *vendor, d *Driver) {
 		v.fake.SetBalance(474)
