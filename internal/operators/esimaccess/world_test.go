@@ -41,15 +41,44 @@ func inBubble(t *testing.T, options esimaccessfake.Options, run func(o *order)) 
 }
 
 // restart is the end of the process and the begin of another.
-func (o *order) restart() { o.driver = o.vendor.driver(o.T, o.vendor.config()) }
+func (o *order) restart() {
+	if o.driver != nil {
+		o.asked.Fresh = false // who begins does not know what was sent
+	}
+	o.driver = o.vendor.driver(o.T, o.vendor.config())
+}
 
-// provision asks once.
+// provision asks once. As in the pipeline, an order stays fresh while each error proves that
+// nothing was bought.
 func (o *order) provision() (operators.Profile, error) {
+	o.Helper()
 	ctx, cancel := context.WithTimeout(o.Context(), time.Minute)
 	defer cancel()
+	fresh := o.asked.Fresh
 	profile, err := o.driver.Provision(ctx, o.asked, o.journal)
-	o.asked.Fresh = false
+	o.asked.Fresh = fresh && nothingBought(err)
+	for _, sold := range o.vendor.Profiles() {
+		if o.asked.Fresh && sold.TransactionID == o.asked.RequestID {
+			o.Errorf("a profile was bought, and the error says that none was: %v", err)
+		}
+	}
 	return profile, err
+}
+
+// nothingBought tells of the error of a fresh order whether it proves that nothing was bought.
+func nothingBought(err error) bool {
+	var failure *operators.Error
+	if !errors.As(err, &failure) {
+		return false
+	}
+	switch failure.Class {
+	case operators.Transient, operators.Misconfigured, operators.Rejected, operators.OutOfStock:
+		return true
+	case operators.Busy:
+		return !failure.Pending
+	default:
+		return false
+	}
 }
 
 // deliver asks until the profile is there, and waits as it is told.
