@@ -9,8 +9,8 @@
 // that takes longer than spec.recovery.settleAfter an order could be bought twice. That is the
 // one hole there is, and only the vendor could close it.
 //
-// Nothing is taken back, and the API does not tell when a profile is installed, only when its
-// plan is used.
+// Nothing is taken back, the API does not tell when a profile is installed, only when its plan is
+// used, and an order carries no price: Purchase.MaxCost cannot be held here.
 //
 // The files are: provision, lookup and giveback (what is called when), usage and catalogue
 // (what becomes of a SIM, what is sold), call and token (what each call needs), classify (what

@@ -76,25 +76,40 @@ func (d *Driver) list(ctx context.Context, text string, page int) (orders []orde
 		"limit": {strconv.Itoa(listed)}, "page": {strconv.Itoa(page)},
 	}
 	failure = d.get(ctx, getOrderList, "/orders", query, webapi.DefaultLimit, func(body []byte) error {
-		var answer struct {
-			Data *webapi.List[order] `json:"data"`
-			Meta paging              `json:"meta"`
-		}
+		var answer orderList
 		if err := webapi.Decode(body, &answer); err != nil {
 			return err
 		}
-		if answer.Data == nil {
-			return errNoOrder // no list is not an empty one
-		}
-		for _, o := range *answer.Data {
-			if o.Description == nil {
-				return errNoCaption // whose it is cannot be told
-			}
+		if err := answer.check(page); err != nil {
+			return err
 		}
 		orders, last = *answer.Data, int(answer.Meta.LastPage)
-		return answer.Meta.check(page)
+		return nil
 	})
 	return orders, last, failure
+}
+
+// orderList is an answer to GetOrderList.
+type orderList struct {
+	Data *webapi.List[order] `json:"data"`
+	Meta paging              `json:"meta"`
+}
+
+// check that the answer can be believed when it does not show an order: that there is a list,
+// that it is the page which was asked for, and that it tells whose orders they are.
+func (l *orderList) check(page int) error {
+	if l.Data == nil {
+		return errNoOrder // no list is not an empty one
+	}
+	for _, o := range *l.Data {
+		if o.Description == nil {
+			return errNoCaption
+		}
+	}
+	if page == 1 && l.Meta == (paging{}) && len(*l.Data) < listed {
+		return nil // it says nothing of pages, and one that is not full is the last
+	}
+	return l.Meta.check(page)
 }
 
 // paging of a list.

@@ -70,6 +70,34 @@ func TestTheOldestOrderThatWasBoughtIsTheOne(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoListIsNotAnEmptyOne(t *testing.T) {
+	full := `{"data":[` + strings.TrimSuffix(strings.Repeat(`{"description":"a"},`, listed), ",") + `]}`
+	for name, c := range map[string]struct {
+		body string
+		page int
+		want error
+	}{
+		"an empty list":                      {`{"data":[],"meta":{"current_page":1,"last_page":1}}`, 1, nil},
+		"a short one without pages":          {`{"data":{"0":{"description":"a"}}}`, 1, nil},
+		"a full one without pages":           {full, 1, errNoPaging},
+		"another page":                       {`{"data":[],"meta":{"current_page":"1","last_page":3}}`, 2, errNoPaging},
+		"no list":                            {`{"meta":{"current_page":1,"last_page":1}}`, 1, errNoOrder},
+		"null":                               {`{"data":null,"meta":{"current_page":1,"last_page":1}}`, 1, errNoOrder},
+		"orders without descriptions":        {`{"data":[{"id":1}],"meta":{"current_page":1,"last_page":1}}`, 1, errNoCaption},
+		"an order whose description is null": {`{"data":[{"id":1,"description":null}]}`, 1, errNoCaption},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var l orderList
+			if err := webapi.Decode([]byte(c.body), &l); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.check(c.page); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
 func TestLooksForAnOrderAreNeitherHurriedNorLate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		settle := time.Duration(rapid.Int64Range(int64(leastSettling), int64(24*time.Hour)).Draw(t, "settle"))

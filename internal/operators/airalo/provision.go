@@ -18,6 +18,9 @@ var pauses = []time.Duration{time.Second, 2 * time.Second}
 
 const comeAgain = 5 * time.Second
 
+// patience bounds how long those looks may keep the caller, slow answers included.
+const patience = 5 * time.Second
+
 // Provision places an order, or finds the one that was placed under the request ID. Nothing is
 // written to the journal: Airalo's books are it. What stands there already is the order's.
 func (d *Driver) Provision(ctx context.Context, p operators.Purchase, j operators.Journal) (operators.Profile, error) {
@@ -131,6 +134,8 @@ func (d *Driver) submit(ctx context.Context, p operators.Purchase) (*order, *ope
 // await looks for an order that was accepted, for a short while. A look that fails says nothing
 // about the order.
 func (d *Driver) await(ctx context.Context, requestID string) (operators.Profile, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for _, pause := range pauses {
 		if !sleep(ctx, pause) {
 			break

@@ -211,6 +211,19 @@ func TestAnOrderThatAiraloDidNotFillIsRejected(t *testing.T) {
 	}
 }
 
+func TestASlowListDoesNotKeepTheCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.airalo.AcceptOrders(0)
+		inject(t, w, faults.Fault{Kind: faults.Slow, Function: airalofake.GetOrderList, Delay: time.Minute})
+		began := time.Now()
+		_, err := w.driver(t, func(c *Config) { c.Timeout = 30 * time.Second }).Provision(t.Context(), purchase(true), &operatortest.Journal{})
+		if failure := failureOf(t, err); failure.Class != operators.Busy || time.Since(began) > patience {
+			t.Errorf("got %s after %v: %v", failure.Class, time.Since(began), err)
+		}
+	})
+}
+
 // A caller that gives up while an accepted order is awaited must not take it for lost.
 func TestAnAwaitedOrderIsKnownWhenTheCallerGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

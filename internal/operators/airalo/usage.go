@@ -1,7 +1,6 @@
 package airalo
 
 import (
-	"container/list"
 	"context"
 	"net/url"
 	"sync"
@@ -96,44 +95,34 @@ func readTime(text string) time.Time {
 type usages struct {
 	now func() time.Time
 
-	mu sync.Mutex
-	// heard holds *heardUsage, the newest in front.
-	heard   *list.List
-	byICCID map[activation.ICCID]*list.Element
+	mu    sync.Mutex
+	heard map[activation.ICCID]heardUsage
 }
 
 type heardUsage struct {
-	iccid activation.ICCID
-	life  operators.Life
-	at    time.Time
+	life operators.Life
+	at   time.Time
 }
 
 func newUsages(now func() time.Time) *usages {
-	return &usages{now: now, heard: list.New(), byICCID: make(map[activation.ICCID]*list.Element)}
+	return &usages{now: now, heard: make(map[activation.ICCID]heardUsage)}
 }
 
 // of a SIM, what was heard last, and whether that still counts.
 func (u *usages) of(iccid activation.ICCID) (life operators.Life, fresh bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	element, ok := u.byICCID[iccid]
-	if !ok {
-		return operators.Life{}, false
-	}
-	last := element.Value.(*heardUsage)
-	return last.life, u.now().Sub(last.at) < usageKept
+	last, ok := u.heard[iccid]
+	return last.life, ok && u.now().Sub(last.at) < usageKept
 }
 
-// put what was just heard, in the place of the oldest where there is no room.
+// put what was just heard. Where there is no room all others are forgotten: they are asked for
+// again when they are wanted.
 func (u *usages) put(iccid activation.ICCID, life operators.Life) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if element, ok := u.byICCID[iccid]; ok {
-		u.heard.Remove(element)
-	} else if u.heard.Len() >= maxUsages {
-		oldest := u.heard.Back()
-		delete(u.byICCID, oldest.Value.(*heardUsage).iccid)
-		u.heard.Remove(oldest)
+	if _, known := u.heard[iccid]; !known && len(u.heard) >= maxUsages {
+		clear(u.heard)
 	}
-	u.byICCID[iccid] = u.heard.PushFront(&heardUsage{iccid: iccid, life: life, at: u.now()})
+	u.heard[iccid] = heardUsage{life: life, at: u.now()}
 }

@@ -57,17 +57,11 @@ func (t *tokens) revoke() {
 
 // within notes a request at now unless most were made within the minute before.
 func within(asked *[]time.Time, now time.Time, most int) bool {
-	kept := (*asked)[:0]
-	for _, at := range *asked {
-		if now.Sub(at) < time.Minute {
-			kept = append(kept, at)
-		}
-	}
-	*asked = kept
-	if len(kept) >= most {
+	*asked = slices.DeleteFunc(*asked, func(at time.Time) bool { return now.Sub(at) >= time.Minute })
+	if len(*asked) >= most {
 		return false
 	}
-	*asked = append(kept, now)
+	*asked = append(*asked, now)
 	return true
 }
 
