@@ -45,6 +45,8 @@ type Config struct {
 	Breaker Breaker `json:"breaker"`
 	// Notifications is where mobile operators report what becomes of profiles.
 	Notifications Notifications `json:"notifications"`
+	// VendorWebhooks is where wholesalers' webhooks are taken.
+	VendorWebhooks VendorWebhooks `json:"vendorWebhooks"`
 	// Mail is how receipts go out.
 	Mail Mail `json:"mail"`
 	// Webhooks are how clients' endpoints are called.
@@ -100,10 +102,11 @@ func DefaultConfig() Config {
 			Failures: breaker.BreakerFailures, Delay: metav1.Duration{Duration: breaker.BreakerDelay},
 			TrialInterval: metav1.Duration{Duration: breaker.TrialInterval}, LostAnswersLimit: breaker.LostAnswersLimit,
 		},
-		Notifications: Notifications{BindAddress: "0"},
-		Mail:          defaultMail,
-		Webhooks:      defaultWebhooks,
-		LogLevel:      "info",
+		Notifications:  Notifications{BindAddress: "0"},
+		VendorWebhooks: VendorWebhooks{BindAddress: "0", TrustedProxies: []string{}},
+		Mail:           defaultMail,
+		Webhooks:       defaultWebhooks,
+		LogLevel:       "info",
 	}
 }
 
@@ -178,7 +181,7 @@ func (c Config) validate() error {
 			return fmt.Errorf("pace.%s.max must be at least pace.%s.initial, and that more than 0s", name, name)
 		}
 	}
-	for _, validate := range []func() error{c.Notifications.validate, c.Mail.validate, c.Webhooks.validate} {
+	for _, validate := range []func() error{c.Notifications.validate, c.VendorWebhooks.validate, c.Mail.validate, c.Webhooks.validate} {
 		if err := validate(); err != nil {
 			return err
 		}

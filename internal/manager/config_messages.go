@@ -8,6 +8,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/telcodev/esim-operator/internal/facade/access"
 )
 
 // Notifications is the server that takes what mobile operators report of profiles over ES2+.
@@ -30,6 +32,48 @@ func (n Notifications) validate() error {
 	}
 	if n.CertDir == "" {
 		return fmt.Errorf("notifications.certDir is empty; name the folder with tls.crt and tls.key")
+	}
+	return nil
+}
+
+// VendorWebhooks is the server that takes wholesalers' webhooks.
+type VendorWebhooks struct {
+	// BindAddress takes webhooks over HTTPS; "0" for none.
+	BindAddress string `json:"bindAddress"`
+	// CertDir holds tls.crt and tls.key, by which the server shows who it is. They may be
+	// replaced while it runs.
+	CertDir string `json:"certDir"`
+	// TrustedProxies are the networks, in CIDR notation, of the proxies whose X-Forwarded-For is
+	// believed.
+	TrustedProxies []string `json:"trustedProxies"`
+}
+
+func (v VendorWebhooks) served() bool { return v.BindAddress != "" && v.BindAddress != "0" }
+
+func (v VendorWebhooks) proxies() (access.Proxies, error) {
+	proxies := make(access.Proxies, 0, len(v.TrustedProxies))
+	for i, text := range v.TrustedProxies {
+		network, err := netip.ParsePrefix(text)
+		if err != nil || network.Masked() != network {
+			return nil, fmt.Errorf("vendorWebhooks.trustedProxies[%d] is %q; it must be a network such as 10.0.0.0/8, a single address as 10.0.0.7/32", i, text)
+		}
+		proxies = append(proxies, network)
+	}
+	return proxies, nil
+}
+
+func (v VendorWebhooks) validate() error {
+	if _, err := v.proxies(); err != nil {
+		return err
+	}
+	if !v.served() {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(v.BindAddress); err != nil {
+		return fmt.Errorf("vendorWebhooks.bindAddress is %q; it may be an address such as :8445, or 0 for none", v.BindAddress)
+	}
+	if v.CertDir == "" {
+		return fmt.Errorf("vendorWebhooks.certDir is empty; name the folder with tls.crt and tls.key")
 	}
 	return nil
 }

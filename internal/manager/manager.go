@@ -35,6 +35,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/ledger"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
 	"github.com/telcodev/esim-operator/internal/operators/es2plus/progress"
+	"github.com/telcodev/esim-operator/internal/operators/vendorhooks"
 )
 
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
@@ -216,6 +217,9 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 	if err := p.addReceiver(config); err != nil {
 		return err
 	}
+	if err := p.addVendorWebhooks(config); err != nil {
+		return err
+	}
 	for _, controller := range []interface {
 		SetupWithManager(ctx context.Context, mgr ctrl.Manager) error
 	}{orders, wallets, operators, products, clients, courier, catalogues} {
@@ -240,6 +244,28 @@ func (p parts) addReceiver(config Config) error {
 	}))
 	if err != nil {
 		return fmt.Errorf("adding the notification receiver: %w", err)
+	}
+	return nil
+}
+
+// addVendorWebhooks adds the server that takes what wholesalers hint at; each replica has one.
+func (p parts) addVendorWebhooks(config Config) error {
+	if !config.VendorWebhooks.served() {
+		return nil
+	}
+	proxies, err := config.VendorWebhooks.proxies()
+	if err != nil {
+		return err
+	}
+	log := p.mgr.GetLogger().WithName("vendor-webhooks")
+	roster := &controllers.VendorRoster{Client: p.mgr.GetClient(), Live: p.live, Namespace: config.Namespace, Clock: p.clock}
+	hints := &controllers.VendorHints{Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Clock: p.clock}
+	receiver := vendorhooks.NewReceiver(roster.Known, hints, proxies, p.clock, log)
+	err = p.mgr.Add(vendorhooks.NewServer(receiver, vendorhooks.ServerOptions{
+		BindAddress: config.VendorWebhooks.BindAddress, CertDir: config.VendorWebhooks.CertDir, Log: log,
+	}))
+	if err != nil {
+		return fmt.Errorf("adding the receiver of wholesalers' webhooks: %w", err)
 	}
 	return nil
 }
