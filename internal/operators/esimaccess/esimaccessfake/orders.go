@@ -116,12 +116,14 @@ func (v *Vendor) sell(p *Package, order Entry) string {
 	return e.iccid
 }
 
+type queryRequest struct {
+	OrderNo, ICCID, ESIMTranNo, StartTime, EndTime string
+	Pager                                          *struct{ PageNum, PageSize int }
+}
+
 // query answers Query.
 func (v *Vendor) query(body []byte) (object, refusal, Entry) {
-	var request struct {
-		OrderNo, ICCID, ESIMTranNo, StartTime, EndTime string
-		Pager                                          *struct{ PageNum, PageSize int }
-	}
+	var request queryRequest
 	if refused := decode(body, &request); refused != "" {
 		return nil, refused, Entry{}
 	}
@@ -133,43 +135,46 @@ func (v *Vendor) query(body []byte) (object, refusal, Entry) {
 	case pager.PageSize < minPage || pager.PageSize > maxPage || pager.PageNum < 1:
 		return nil, parameterLength, entry
 	}
-	var wanted func(*esim) bool
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	now := v.now()
-	switch {
-	case request.OrderNo != "":
-		wanted = func(e *esim) bool { return e.orderNo == request.OrderNo }
-	case request.ICCID != "":
-		wanted = func(e *esim) bool { return e.iccid == request.ICCID && !now.Before(e.allocated) }
-	case request.ESIMTranNo != "":
-		wanted = func(e *esim) bool { return e.tranNo == request.ESIMTranNo }
-	default:
-		start, refused := instant(request.StartTime)
-		end, alsoRefused := instant(request.EndTime)
-		if refused = cmp.Or(refused, alsoRefused); refused != "" {
-			return nil, refused, entry
-		}
-		wanted = func(e *esim) bool {
-			return !e.ordered.Before(start) && !e.ordered.After(end) && !now.Before(e.listed)
-		}
-	}
-	found := v.newestFirst(wanted)
-	if request.OrderNo != "" {
-		if len(found) == 0 {
-			return nil, orderUnknown, entry
-		}
-		if now.Before(found[0].allocated) {
-			return nil, stillAllocating, entry
-		}
+	found, refused := v.search(request)
+	if refused != "" {
+		return nil, refused, entry
 	}
 	from := min((pager.PageNum-1)*pager.PageSize, len(found))
 	page := found[from:min(from+pager.PageSize, len(found))]
 	list := make([]object, len(page))
 	for i, e := range page {
-		list[i] = e.object(v.options.SMDPAddress, now)
+		list[i] = e.object(v.options.SMDPAddress, v.now())
 	}
 	return object{"esimList": list, "pager": object{"pageNum": pager.PageNum, "pageSize": pager.PageSize, "total": len(found)}}, "", entry
+}
+
+// search for what a request names: an order, a profile, or all of a time. v.mu must be held.
+func (v *Vendor) search(request queryRequest) ([]*esim, refusal) {
+	now := v.now()
+	switch {
+	case request.OrderNo != "":
+		found := v.newestFirst(func(e *esim) bool { return e.orderNo == request.OrderNo })
+		switch {
+		case len(found) == 0:
+			return nil, orderUnknown
+		case now.Before(found[0].allocated):
+			return nil, stillAllocating
+		default:
+			return found, ""
+		}
+	case request.ICCID != "":
+		return v.newestFirst(func(e *esim) bool { return e.iccid == request.ICCID && !now.Before(e.allocated) }), ""
+	case request.ESIMTranNo != "":
+		return v.newestFirst(func(e *esim) bool { return e.tranNo == request.ESIMTranNo }), ""
+	default:
+		start, refused := instant(request.StartTime)
+		end, alsoRefused := instant(request.EndTime)
+		return v.newestFirst(func(e *esim) bool {
+			return !e.ordered.Before(start) && !e.ordered.After(end) && !now.Before(e.listed)
+		}), cmp.Or(refused, alsoRefused)
+	}
 }
 
 func (v *Vendor) newestFirst(wanted func(*esim) bool) []*esim {
