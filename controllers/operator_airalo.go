@@ -11,7 +11,12 @@ import (
 
 // airalo makes a driver for Airalo.
 func (d drivers) airalo(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error) {
+	currency := ""
+	if operator.Spec.Catalogue != nil {
+		currency = string(operator.Spec.Catalogue.Currency)
+	}
 	driver, err := airalo.New(airalo.Config{
+		Currency:          currency,
 		BaseURL:           operator.Spec.Airalo.URL,
 		ClientID:          string(secret.Data[airalo.KeyClientID]),
 		ClientSecret:      activation.NewCredential(string(secret.Data[airalo.KeyClientSecret])),
