@@ -123,7 +123,7 @@ func (b *bench) endure(t testing.TB, failure *operators.Error) {
 	b.note(failure)
 	switch failure.Class {
 	case operators.Restart:
-		b.giveBack(t)
+		b.checkReturn(t, b.giveBack(t), nil, operators.ErrUnknownProfile)
 		b.requestID, b.journal, b.passes = b.requestID+"-again", &Journal{}, 0
 	case operators.Rejected, operators.OutOfStock:
 		t.Fatalf("a disturbance counts as %s: %v", failure.Class, failure)

@@ -96,7 +96,7 @@ func disturbances(t *testing.T, s Subject) {
 		s.in(t, fmt.Sprintf("call %d, %s: lost with the process", n+1, function), func(t *testing.T, b *bench) {
 			b.inject(t, faults.Fault{Kind: faults.Drop, Skip: n, Times: 1})
 			if _, err := b.provision(t.Context()); err != nil {
-				b.failureOf(t, err)
+				b.note(b.failureOf(t, err))
 			}
 			b.restart(t)
 			b.deliver(t)

@@ -74,7 +74,7 @@ func (b *bench) lose(t *testing.T, f faults.Fault) {
 	if err == nil {
 		t.Fatal("the answer was lost, and there is a profile")
 	}
-	b.failureOf(t, err)
+	b.note(b.failureOf(t, err))
 	if !b.keepsBooks() {
 		if _, ok := b.journal.Profile(); !ok {
 			t.Skip("nothing stands in the journal that could be given back")
@@ -97,7 +97,7 @@ func disturbedReturns(t *testing.T, s Subject) {
 	bought := len(called)
 	called = s.undisturbed(t, func(t *testing.T, b *bench) {
 		b.deliver(t)
-		b.giveBack(t)
+		b.checkReturn(t, b.giveBack(t), nil)
 	})[bought:]
 	for n, function := range worthwhile(called) {
 		for _, d := range s.disturbances() {

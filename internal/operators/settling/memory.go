@@ -141,7 +141,7 @@ func (m *Memory) find(requestID string) (*entry, bool) {
 		return nil, false
 	}
 	m.touched.MoveToFront(element)
-	return element.Value.(*entry), true
+	return element.Value.(*entry), true //nolint:errcheck // touched holds nothing else
 }
 
 // add begins to remember an order, and forgets another where there is no room. Of what is
@@ -149,7 +149,7 @@ func (m *Memory) find(requestID string) (*entry, bool) {
 func (m *Memory) add(requestID string) *entry {
 	known := &entry{requestID: requestID, Evidence: Evidence{Sent: m.floor}}
 	for len(m.entries) >= m.limit {
-		oldest := m.touched.Back().Value.(*entry)
+		oldest := m.touched.Back().Value.(*entry) //nolint:errcheck // touched holds nothing else
 		sent := oldest.Sent
 		if oldest.Underway {
 			sent = m.now().Add(m.settleAfter)

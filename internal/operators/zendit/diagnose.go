@@ -36,9 +36,9 @@ func (d *Driver) obstacleTo(ctx context.Context, planID string) (obstacle, *oper
 	if !sold.Enabled {
 		return notSold, nil
 	}
-	cost, currency, err := sold.Cost.amount()
-	if err != nil {
-		return noObstacle, nil // it has no price that could be compared
+	cost, currency, priced := sold.Cost.amount()
+	if !priced {
+		return noObstacle, nil
 	}
 	ours, failure := d.balance(ctx)
 	if failure != nil {

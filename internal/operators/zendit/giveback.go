@@ -71,10 +71,10 @@ func (d *Driver) refunded(ctx context.Context, requestID string, known *purchase
 			return d.whyNotRefunded(ctx, refused, known)
 		}
 	}
-	switch {
-	case ours.Status == statusDone:
+	switch ours.Status {
+	case statusDone:
 		return nil
-	case ours.Status == statusFailed:
+	case statusFailed:
 		return d.notReturnable(ctx, known)
 	default:
 		return d.stillAtIt(functionGetRefund, known)

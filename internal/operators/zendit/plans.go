@@ -33,12 +33,11 @@ type price struct {
 	Fee      webapi.Number `json:"fee"`
 }
 
-// amount is the whole cost: what is fixed, and the fee.
-func (p price) amount() (money.Amount, string, error) {
-	if !p.Fixed.Given {
-		return money.Amount{}, "", errors.New("the offer has no fixed cost")
-	}
-	return inMajor(p.Fixed.Add(p.Fee.Amount), string(p.Currency), int64(p.Divisor))
+// amount is the whole cost: what is fixed, and the fee; false where there is none that can be
+// used.
+func (p price) amount() (cost money.Amount, currency string, ok bool) {
+	cost, currency, err := inMajor(p.Fixed.Add(p.Fee.Amount), string(p.Currency), int64(p.Divisor))
+	return cost, currency, err == nil && p.Fixed.Given && cost.Cmp(money.Amount{}) >= 0
 }
 
 // offer is what Zendit sells.
@@ -120,10 +119,10 @@ func (d *Driver) page(ctx context.Context, offset int) (list []offer, last bool,
 
 // plan is the offer in our units; false where it cannot be sold as a plan.
 func (o *offer) plan() (operators.Plan, bool) {
-	cost, currency, err := o.Cost.amount()
+	cost, currency, priced := o.Cost.amount()
 	unlimited := bool(o.DataUnlimited)
 	switch {
-	case err != nil, cost.Cmp(money.Amount{}) < 0, o.OfferID == "":
+	case !priced, o.OfferID == "":
 		return operators.Plan{}, false
 	case o.PriceType != "" && !strings.EqualFold(string(o.PriceType), "FIXED"):
 		return operators.Plan{}, false

@@ -85,12 +85,13 @@ func (d *Driver) buy(ctx context.Context, p operators.Purchase) (*purchase, *ope
 	}, &made)
 	// What was refused is known not to buy, as is what never left.
 	end(refused == nil && !webapi.NotSent(failure))
+	understood := made.check(p.RequestID) == nil
 	switch {
 	case failure != nil:
 		return nil, failure
 	case refused != nil:
 		return d.whyRefused(ctx, p, refused)
-	case made.check(p.RequestID) != nil || made.Status == statusDone:
+	case !understood || made.Status == statusDone:
 		// It was taken. An answer that says less, or more than it can, is left for the look-up.
 		return nil, nil
 	default:
