@@ -228,20 +228,8 @@ func (u *unsentRequests) calling(request string, do func(fresh bool) error) erro
 	u.forget(request)
 	err := do(fresh)
 	failed := (*operators.Error)(nil)
-	if errors.As(err, &failed) && fresh && nothingBought(failed) {
+	if errors.As(err, &failed) && fresh && failed.Unsent {
 		u.note(request)
 	}
 	return err
-}
-
-// nothingBought tells errors of a fresh request that prove that nothing was bought under it.
-func nothingBought(failed *operators.Error) bool {
-	switch failed.Class {
-	case operators.Transient, operators.Misconfigured, operators.Rejected, operators.OutOfStock:
-		return true
-	case operators.Busy:
-		return !failed.Pending
-	default:
-		return false
-	}
 }

@@ -39,7 +39,7 @@ func (v *vendor) set(change func(*vendor))    { v.mu.Lock(); defer v.mu.Unlock()
 
 func (v *vendor) reached() error {
 	if v.away {
-		return &operators.Error{Class: operators.Transient, Message: "it cannot be reached; nothing was sent"}
+		return &operators.Error{Class: operators.Transient, Message: "it cannot be reached; nothing was sent", Unsent: true}
 	}
 	return nil
 }

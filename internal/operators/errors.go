@@ -57,8 +57,12 @@ type Error struct {
 	// that the operator sent: that may repeat credentials.
 	Message string
 	// Pending tells of a Busy operator that it has taken the request and is at it: it may hold a
-	// purchase. Without it, who is Busy has not taken the request.
+	// purchase.
 	Pending bool
+	// Unsent tells that this call bought nothing, and sent nothing that may still buy. Where it was
+	// the first under its request ID, or those before it were Unsent too, the operator holds
+	// nothing of the attempt. Only a Bookkeeper sets it, and only where it is proven.
+	Unsent bool
 	// OneOrder tells that the error concerns this order's plan or profile only: the connection
 	// serves others.
 	OneOrder bool

@@ -43,12 +43,15 @@ func (d *Driver) Provision(ctx context.Context, p operators.Purchase, j operator
 		}
 		if end, may = d.memory.Begin(p.RequestID, false); !may {
 			return operators.Profile{}, &operators.Error{Class: operators.Busy, Function: submitOrder,
-				Message: "the order is being placed already", RetryAfter: leastWait}
+				Message: "the order is being placed already", Pending: true, RetryAfter: leastWait}
 		}
 	}
 	placed, failure := d.submit(ctx, p)
 	// Every other answer proves that nothing was bought: what was known before still holds.
 	sent := failure == nil || failure.Class == operators.OutcomeUnknown
+	if !sent {
+		failure.Unsent = true
+	}
 	d.unsent.set(p.RequestID, fresh && !sent)
 	end(sent)
 	switch {
@@ -154,7 +157,7 @@ func (d *Driver) await(ctx context.Context, requestID string) (operators.Profile
 
 // stillAtIt is an order that Airalo has and has not executed.
 func stillAtIt(function string) *operators.Error {
-	return &operators.Error{Class: operators.Busy, Function: function, Message: "Airalo is still preparing the order", RetryAfter: comeAgain}
+	return &operators.Error{Class: operators.Busy, Function: function, Message: "Airalo is still preparing the order", Pending: true, RetryAfter: comeAgain}
 }
 
 // sleep waits, and tells whether it did to the end: false where ctx ends before.

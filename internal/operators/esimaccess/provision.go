@@ -99,8 +99,10 @@ func (d *Driver) ordered(ctx context.Context, p operators.Purchase) ([]profile, 
 // have been taken.
 func (d *Driver) send(ctx context.Context, p operators.Purchase, again bool, end func(sent bool)) ([]profile, *operators.Error) {
 	orderNo, failure := d.buyWithin(ctx, p, again)
-	end(failure == nil || failure.Class == operators.OutcomeUnknown)
+	sent := failure == nil || failure.Class == operators.OutcomeUnknown
+	end(sent)
 	if failure != nil {
+		failure.Unsent = !sent
 		return nil, failure
 	}
 	d.orders.note(placed{requestID: p.RequestID, orderNo: orderNo, at: d.now(), again: again})

@@ -69,13 +69,14 @@ func (d *Driver) stillAtIt(function string, known *purchase) *operators.Error {
 			age = d.now().Sub(created)
 		}
 	}
-	return &operators.Error{Class: operators.Busy, Function: function, Message: "Zendit is still at it", RetryAfter: patience(age)}
+	return &operators.Error{Class: operators.Busy, Function: function, Message: "Zendit is still at it", Pending: true, RetryAfter: patience(age)}
 }
 
 // buy sends the purchase. Nil without an error says that it is in the books, and that it must
 // be looked up to know more.
 func (d *Driver) buy(ctx context.Context, p operators.Purchase) (*purchase, *operators.Error) {
 	if failure := d.covered(ctx, p.PlanID); failure != nil {
+		failure.Unsent = true
 		return nil, failure
 	}
 	var made purchase
@@ -85,6 +86,9 @@ func (d *Driver) buy(ctx context.Context, p operators.Purchase) (*purchase, *ope
 	}, &made)
 	// What was refused is known not to buy, as is what never left.
 	end(refused == nil && !webapi.NotSent(failure))
+	if webapi.NotSent(failure) {
+		failure.Unsent = true
+	}
 	understood := made.check(p.RequestID) == nil
 	switch {
 	case failure != nil:
