@@ -51,18 +51,21 @@ var _ = Describe("An installation", func() {
 		Expect(config.Namespace).To(Equal(testenv.SystemNamespace))
 		spec := deployment(ctx).Spec.Template.Spec
 		Expect(*spec.TerminationGracePeriodSeconds).To(BeNumerically(">", config.GracefulShutdown.Seconds()))
-		By("being told to take notifications, as the file shows it")
+		By("being told to take notifications and webhooks, as the file shows it")
 		text, err := os.ReadFile(filepath.Join(env.Root, "config", "manager", "config.yaml"))
 		Expect(err).NotTo(HaveOccurred())
 		told := filepath.Join(GinkgoT().TempDir(), "config.yaml")
-		uncommented := regexp.MustCompile(`(?m)^# (notifications:|  )`).ReplaceAll(text, []byte("$1"))
+		uncommented := regexp.MustCompile(`(?m)^# (notifications:|vendorWebhooks:|  )`).ReplaceAll(text, []byte("$1"))
 		Expect(os.WriteFile(told, uncommented, 0o600)).To(Succeed())
 		config, err = manager.ReadConfig([]string{"--config", told})
 		Expect(err).NotTo(HaveOccurred())
-		Expect(spec.Containers[0].VolumeMounts).To(ContainElement(HaveField("MountPath", config.Notifications.CertDir)))
+		for _, folder := range []string{config.Notifications.CertDir, config.VendorWebhooks.CertDir} {
+			Expect(spec.Containers[0].VolumeMounts).To(ContainElement(HaveField("MountPath", folder)))
+		}
 
 		ports := map[string]string{
 			config.MetricsBindAddress: "metrics", config.HealthProbeBindAddress: "health", config.Notifications.BindAddress: "notifications",
+			config.VendorWebhooks.BindAddress: "vendor-hooks",
 		}
 		Expect(spec.Containers[0].Ports).To(HaveLen(len(ports)))
 		for _, port := range spec.Containers[0].Ports {

@@ -64,7 +64,7 @@ func newScene(t *testing.T) *scene {
 	s := &scene{t: t, fate: Stored, clock: testingclock.NewFakePassiveClock(time.Date(2036, 1, 1, 0, 0, 0, 0, time.UTC))}
 	roster, err := NewRoster([]Vendor{
 		{
-			Operator: "zendit", Kind: Zendit, Header: activation.NewCredential(secretHeader),
+			Operator: "zendit", Kind: Zendit, Header: activation.NewCredential(secretHeader + "\n"),
 			Terms: v1alpha1.ResellerWebhook{HeaderName: "X-Webhook-Secret"},
 		},
 		{Operator: "access", Kind: ESIMAccess, Terms: v1alpha1.ResellerWebhook{SourceCIDRs: []v1alpha1.CIDR{"203.0.113.0/24", "2001:db8::/32"}}},

@@ -12,6 +12,7 @@ import (
 	"hash"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/activation"
@@ -86,10 +87,13 @@ func newGate(v Vendor) (*gate, error) {
 		return nil, errors.New("webhook: one of headerName, hmac and sourceCIDRs must be set")
 	}
 	if terms.HeaderName != "" {
-		if v.Header.Empty() {
+		// HTTP drops white space around a header's value (RFC 9110 section 5.5); a file's last line
+		// break is some.
+		value := strings.TrimSpace(v.Header.Reveal())
+		if value == "" {
 			return nil, fmt.Errorf("webhook.headerSecretRef: the Secret needs a %s", v1alpha1.SecretKeyWebhookHeader)
 		}
-		g.header = header{string(terms.HeaderName), sha256.Sum256([]byte(v.Header.Reveal()))}
+		g.header = header{string(terms.HeaderName), sha256.Sum256([]byte(value))}
 	}
 	if signed := terms.HMAC; signed != nil {
 		if v.HMACKey.Empty() {
