@@ -28,6 +28,7 @@ func Run(t *testing.T, s Subject) {
 		{"gives back", returns},
 		{"is given up on", cancellations},
 		{"is asked", questions},
+		{"has bad luck", misfortunes},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(t, s) })
 	}
