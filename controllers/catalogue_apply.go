@@ -81,9 +81,9 @@ func leaveToOthers(object *unstructured.Unstructured, conflict error) bool {
 		if cause.Type != metav1.CauseTypeFieldManagerConflict {
 			continue
 		}
-		if m := variantField.FindStringSubmatch(cause.Field); m != nil {
+		if m := variantField.FindStringSubmatch(cause.Field); len(m) == 3 {
 			taken = leaveVariantField(spec, m[1], m[2]) || taken
-		} else if m := productField.FindStringSubmatch(cause.Field); m != nil && m[1] != "variants" {
+		} else if m := productField.FindStringSubmatch(cause.Field); len(m) == 2 && m[1] != "variants" {
 			delete(spec, m[1])
 			taken = true
 		}

@@ -201,7 +201,7 @@ func (r *CatalogueReconciler) record(ctx context.Context, operator *v1alpha1.Esi
 	if failed != nil {
 		imported = condition(v1alpha1.ConditionCatalogueImported, false, "Failed", cut(failed.Error()))
 	} else {
-		counts := v1alpha1.CatalogueStatus{Plans: made.Plans, Products: int32(len(made.Products)), LeftOut: made.LeftOut, Time: now} //nolint:gosec // bounded by mostPlans
+		counts := v1alpha1.CatalogueStatus{Plans: made.Plans, Products: int32(len(made.Products)), LeftOut: made.LeftOut, Time: now}
 		if last := updated.Status.Catalogue; changed > 0 || last == nil || !sameCounts(*last, counts) {
 			updated.Status.Catalogue = &counts
 		}

@@ -168,15 +168,16 @@ func (o *office) carry() time.Duration {
 	o.t.Helper()
 	key := types.NamespacedName{Namespace: o.shop.Name, Name: "order"}
 	for range 1000 {
-		result, err := o.courier.Reconcile(o.t.Context(), ctrl.Request{NamespacedName: key})
-		if err != nil {
-			o.t.Fatal(err)
-		}
-		if o.courier.Idle() {
-			result, err = o.courier.Reconcile(o.t.Context(), ctrl.Request{NamespacedName: key})
+		look := func() ctrl.Result {
+			result, err := o.courier.Reconcile(o.t.Context(), ctrl.Request{NamespacedName: key})
 			if err != nil {
 				o.t.Fatal(err)
 			}
+			return result
+		}
+		look()
+		if o.courier.Idle() {
+			result := look()
 			if result.RequeueAfter == 0 || result.RequeueAfter > 2*time.Second {
 				return result.RequeueAfter
 			}

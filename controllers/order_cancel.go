@@ -56,10 +56,10 @@ func (r *OrderReconciler) returnHeld(ctx context.Context, p *pass, why string) (
 	if err := r.openJournal(ctx, p); err != nil && !errors.Is(err, operators.ErrJournalRefused) {
 		return nil, err
 	}
-	switch told := toldByPerson(p.order); {
-	case told == v1alpha1.ResolveDelivered:
+	switch toldByPerson(p.order) {
+	case v1alpha1.ResolveDelivered:
 		return r.deliverTold(ctx, p)
-	case told == v1alpha1.ResolveNotBought:
+	case v1alpha1.ResolveNotBought:
 		return nil, nil
 	}
 	held, err := r.mayHold(ctx, p)

@@ -167,9 +167,9 @@ func (m *Maker) finish(product *v1alpha1.EsimProductSpec, coverage map[string]bo
 	})
 	if extra := len(product.Variants) - MaxVariants; extra > 0 {
 		product.Variants = product.Variants[:MaxVariants]
-		made.LeftOut += int32(extra) //nolint:gosec // a list is far shorter than that
+		made.LeftOut += int32(extra)
 	}
-	made.Plans += int32(len(product.Variants)) //nolint:gosec // at most MaxVariants
+	made.Plans += int32(len(product.Variants))
 	for country := range coverage {
 		product.Coverage = append(product.Coverage, v1alpha1.CountryCode(country))
 	}
@@ -229,7 +229,7 @@ func VariantName(planID string) string {
 		}
 	}
 	name := strings.Trim(b.String(), "-")
-	if name == strings.ToLower(planID) && len(name) <= most {
+	if strings.EqualFold(name, planID) && len(name) <= most {
 		return name
 	}
 	sum := sha256.Sum256([]byte(planID))
