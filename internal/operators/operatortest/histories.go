@@ -23,7 +23,7 @@ func misfortunes(t *testing.T, s Subject) {
 	all := s.disturbances()
 	for seed := range uint64(histories) {
 		s.in(t, fmt.Sprintf("history %d", seed), func(t *testing.T, b *bench) {
-			draw := rand.New(rand.NewPCG(seed, 1))
+			draw := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a history must be drawn alike each time
 			for n := range disturbed {
 				if draw.Float64() < frequency {
 					fault := all[draw.IntN(len(all))].fault
