@@ -1,0 +1,100 @@
+package main
+
+import (
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func environment(pairs map[string]string) func(string) string {
+	return func(name string) string { return pairs[name] }
+}
+
+func TestVariablesSayHowLongAndHowHard(t *testing.T) {
+	got, err := readSettings(environment(map[string]string{
+		"SOAK_ORDERS": "10", "SOAK_MINUTES": "0.5", "SOAK_FAULTS": "0", "SOAK_KILL": "0", "SOAK_CALM": "1m", "SOAK_SEED": "7", "SOAK_KEEP": "logs",
+	}), time.Unix(1, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := settings{orders: 10, storm: 30 * time.Second, calm: time.Minute, seed: 7, keep: "logs", sampled: 30 * time.Second}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{})); diff != "" {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+	usual, err := readSettings(environment(nil), time.Unix(1, 0))
+	if err != nil || usual.orders != 2000 || usual.faults != 0.2 || usual.seed != 1e9 {
+		t.Errorf("without variables: %+v, %v", usual, err)
+	}
+}
+
+func TestAWrongVariableIsNamed(t *testing.T) {
+	for name, text := range map[string]string{
+		"SOAK_ORDERS": "0", "SOAK_MINUTES": "-1", "SOAK_FAULTS": "1", "SOAK_KILL": "8", "SOAK_CALM": "0s", "SOAK_SEED": "x",
+	} {
+		if _, err := readSettings(environment(map[string]string{name: text}), time.Unix(1, 0)); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s=%s: %v", name, text, err)
+		}
+	}
+}
+
+// A call takes the first fault that is drawn for it: what each is drawn with must leave the
+// share that was asked for, evenly.
+func TestFaultsShareTheCallsEvenly(t *testing.T) {
+	for _, share := range []float64{0.2, 0.9} {
+		const kinds = 20
+		left := 1.0
+		for i := range kinds {
+			hit := left * fraction(share, i, kinds)
+			if math.Abs(hit-share/kinds) > 1e-9 {
+				t.Errorf("fault %d of %.1f hits %f of all calls, want %f", i, share, hit, share/kinds)
+			}
+			left -= hit
+		}
+	}
+}
+
+func TestOffersAreAHundredInAHundred(t *testing.T) {
+	sum := 0
+	for _, offered := range offers {
+		sum += offered.weight
+		for _, operator := range offered.sources {
+			if plans[operator] == "" {
+				t.Errorf("%s is to come from %q, which is no operator", offered.name, operator)
+			}
+		}
+	}
+	if sum != 100 {
+		t.Errorf("%d of 100 orders are for something", sum)
+	}
+}
+
+func TestMetricsAreReadWithTheirLabels(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := w.Write([]byte("# HELP a b\na{verb=\"POST\",x=\"y z\"} 3\na{verb=\"GET\"} 4\ngo_goroutines 5\n")); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer server.Close()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, writes := map[string]float64{}, 0.0
+	err = scrape(server.Client(), request, func(name, labels string, value float64) {
+		all[name] += value
+		if isWrite(labels) {
+			writes += value
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]float64{"a": 7, "go_goroutines": 5}, all); diff != "" || writes != 3 {
+		t.Errorf("writes %v, -want +got:\n%s", writes, diff)
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"text/tabwriter"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// ordered is an order as it was placed.
+type ordered struct {
+	key   types.NamespacedName
+	offer offer
+}
+
+// tally is what came of everything.
+type tally struct {
+	orders map[types.UID]ordered
+	kills  int
+	// delivered and owned count by operator: orders that it filled, and profiles that it sold and
+	// did not take back.
+	delivered, owned map[string]int
+	// ended counts orders by phase and failure.
+	ended map[string]int
+	// resolved are orders of which only a person could tell, which this program was.
+	resolved int
+	// stranded are profiles that the SM-DP+ reserved and nobody knows; strandable is how many
+	// may be: answers of DownloadOrder that were lost.
+	stranded, strandable int
+	// spoilt are the calls to the SM-DP+ that went wrong.
+	spoilt  int
+	figures []figure
+}
+
+// figure is a line of the table.
+type figure struct {
+	what, value string
+}
+
+func (t *tally) add(what, form string, args ...any) {
+	t.figures = append(t.figures, figure{what, fmt.Sprintf(form, args...)})
+}
+
+func (t *tally) print(to io.Writer) error {
+	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	lines := []figure{{"WHAT", "FIGURE"}, {"orders placed", fmt.Sprint(len(t.orders))}, {"manager killed", fmt.Sprint(t.kills)}}
+	for _, phase := range slices.Sorted(maps.Keys(t.ended)) {
+		lines = append(lines, figure{"ended " + phase, fmt.Sprint(t.ended[phase])})
+	}
+	for _, name := range slices.Sorted(maps.Keys(plans)) {
+		lines = append(lines, figure{"delivered from, and owned at, " + name, fmt.Sprintf("%d, %d", t.delivered[name], t.owned[name])})
+	}
+	lines = append(lines, figure{"resolved by a person", fmt.Sprint(t.resolved)},
+		figure{"stranded at the SM-DP+, of at most", fmt.Sprintf("%d, %d", t.stranded, t.strandable)})
+	for _, line := range append(lines, t.figures...) {
+		if _, err := fmt.Fprintf(table, "%s\t%s\n", line.what, cmp.Or(line.value, "-")); err != nil {
+			return fmt.Errorf("printing the table: %w", err)
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("printing the table: %w", err)
+	}
+	return nil
+}
