@@ -3,6 +3,7 @@ package operatortest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -30,6 +31,11 @@ type bench struct {
 	// requestID of the order's attempt, and how often it was sent to a driver.
 	requestID string
 	passes    int
+	// unsent is the request of which the driver said that nothing was sent, by the first pass and
+	// all after it. The pipeline then takes the attempt for one that holds nothing.
+	unsent string
+	// wrong is what drivers said that was not so.
+	wrong []error
 
 	mu sync.Mutex
 	// calls that the driver told of; entered and left count the guard's.
@@ -47,13 +53,18 @@ func newBench(t *testing.T, s Subject) *bench {
 	t.Helper()
 	b := &bench{subject: s, vendor: s.Start(t), journal: &Journal{}, requestID: "req-5f0c3a-1"}
 	b.restart(t)
+	t.Cleanup(func() {
+		if err := errors.Join(b.wrong...); err != nil {
+			t.Error(err)
+		}
+	})
 	return b
 }
 
 // restart is the end of the process and the begin of another.
 func (b *bench) restart(t testing.TB) {
 	t.Helper()
-	b.driver = b.connect(t)
+	b.driver, b.unsent = b.connect(t), ""
 }
 
 // connect makes a driver of its own.
@@ -89,7 +100,7 @@ func (b *bench) heard(call operators.Call) {
 func (b *bench) purchase() operators.Purchase {
 	return operators.Purchase{
 		RequestID: b.requestID, PlanID: b.subject.Plan,
-		ConfiguredAddress: "rsp.example.com", Fresh: b.passes == 0,
+		ConfiguredAddress: "rsp.example.com", Fresh: b.passes == 0 || b.unsent == b.requestID,
 	}
 }
 
@@ -97,9 +108,18 @@ func (b *bench) purchase() operators.Purchase {
 func (b *bench) provision(ctx context.Context) (operators.Profile, error) {
 	p := b.purchase()
 	b.passes++
+	b.unsent = ""
 	ctx, cancel := context.WithTimeout(ctx, passTimeout)
 	defer cancel()
-	return b.driver.Provision(ctx, p, b.journal)
+	profile, err := b.driver.Provision(ctx, p, b.journal)
+	var failure *operators.Error
+	if errors.As(err, &failure) && failure.Unsent && p.Fresh {
+		b.unsent = p.RequestID
+		if held := b.vendor.Bought() - b.vendor.GivenBack(); held > 0 {
+			b.wrong = append(b.wrong, fmt.Errorf("%w: it says that nothing was sent, and the operator holds %d", failure, held))
+		}
+	}
+	return profile, err
 }
 
 // deliver asks the driver, as the pipeline would, until the profile is there.
