@@ -132,6 +132,41 @@ func TestAnOperatorHintsAtItsOwnOrdersOnly(t *testing.T) {
 	}
 }
 
+func TestAHintByICCIDFindsTheNewestOfTheOperatorsOwnOrders(t *testing.T) {
+	d := deliveredAtDesk(t, &tracking{})
+	ours := d.look()
+	resold := func(name, operator string, later time.Duration) {
+		order := &v1alpha1.EsimOrder{ObjectMeta: metav1.ObjectMeta{
+			Namespace: d.shop.Name, Name: name, CreationTimestamp: metav1.NewTime(ours.CreationTimestamp.Add(later)),
+		}}
+		if err := d.api.Create(t.Context(), order); err != nil {
+			t.Fatal(err)
+		}
+		ours.Status.DeepCopyInto(&order.Status)
+		order.Status.Provisioning.OperatorRef.Name, order.Status.Provisioning.RequestID = operator, name
+		if err := d.api.Status().Update(t.Context(), order); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.later(time.Hour)
+	resold("newer", d.shop.Name, time.Hour)
+	d.later(time.Hour)
+	resold("theirs", "another", 2*time.Hour)
+	about := vendorhooks.About{ICCID: activation.ICCID(ours.Status.Esim.ICCID)}
+	if fate, err := d.hints().Hint(t.Context(), d.shop.Name, about); fate != vendorhooks.Stored || err != nil {
+		t.Fatalf("it became %d, %v", fate, err)
+	}
+	for name, want := range map[string]bool{"order": false, "newer": true, "theirs": false} {
+		order, err := d.shop.Find(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := order.Annotations[v1alpha1.RefreshAnnotation] != ""; got != want {
+			t.Errorf("order %s is asked about: %t", name, got)
+		}
+	}
+}
+
 // awaiting is an operator that is still at every order.
 type awaiting struct {
 	operators.Driver
