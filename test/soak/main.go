@@ -1,4 +1,4 @@
-// Command soak sells for a while while everything goes wrong: four operators of which each
+// Command soak sells for some minutes in which everything goes wrong: four operators of which each
 // answers one call in five wrongly or not at all, and a manager that is killed every few seconds.
 // Then it holds what was delivered against all ledgers and the money, deletes everything, and
 // prints what came of it. `make test-soak` runs it. It fails where something was lost, bought
@@ -60,7 +60,7 @@ func main() {
 func readSettings(getenv func(string) string, now time.Time) (settings, error) {
 	s := settings{
 		orders: 2000, storm: 10 * time.Minute, faults: 0.2, kill: 8 * time.Second, calm: 15 * time.Minute,
-		seed: uint64(now.UnixNano()), keep: getenv("SOAK_KEEP"), sampled: 30 * time.Second, //nolint:gosec // any number will do.
+		seed: uint64(now.UnixNano()), keep: getenv("SOAK_KEEP"), sampled: 30 * time.Second,
 	}
 	var errs []error
 	read := func(name, form string, parse func(string) error) {

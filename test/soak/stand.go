@@ -69,7 +69,6 @@ func (s *stand) open(ctx context.Context, keep string) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.env.Stop)
-	//nolint:gosec // the folder is ours.
 	build := exec.CommandContext(ctx, "go", "build", "-o", s.folder+string(filepath.Separator), "./cmd/manager", "./cmd/smdp-simulator")
 	build.Dir, build.Stderr = s.env.Root, os.Stderr
 	if err := build.Run(); err != nil {
@@ -88,17 +87,23 @@ func (s *stand) close() error {
 	return errors.Join(errs...)
 }
 
-// freeAddresses are addresses that nothing listens on now.
-func freeAddresses(ctx context.Context, n int) (found []string, err error) {
+// freeAddresses are addresses that nothing listens on now. Each is taken until all are found.
+func freeAddresses(ctx context.Context, n int) ([]string, error) {
+	var found []string
+	var taken []net.Listener
+	var errs []error
 	for range n {
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
-			return nil, fmt.Errorf("looking for a free port: %w", err)
+			errs = append(errs, fmt.Errorf("looking for a free port: %w", err))
+			break
 		}
-		found = append(found, listener.Addr().String())
-		defer func() { err = errors.Join(err, listener.Close()) }()
+		found, taken = append(found, listener.Addr().String()), append(taken, listener)
 	}
-	return found, nil
+	for _, listener := range taken {
+		errs = append(errs, listener.Close())
+	}
+	return found, errors.Join(errs...)
 }
 
 func (s *stand) startSimulator(ctx context.Context) error {
@@ -240,7 +245,7 @@ func (s *stand) managerStarted() time.Time {
 type process struct {
 	command *exec.Cmd
 	log     *os.File
-	ended   chan error
+	ended   chan *os.ProcessState
 }
 
 // startProcess starts a program of the folder. Its log is appended to.
@@ -249,15 +254,18 @@ func startProcess(folder, name string, environment []string, args ...string) (*p
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of %s: %w", name, err)
 	}
-	//nolint:gosec,noctx // the folder is ours, and the process ends by kill.
-	p := &process{command: exec.Command(filepath.Join(folder, name), args...), log: log, ended: make(chan error, 1)}
+	//nolint:noctx // the process ends by kill.
+	p := &process{command: exec.Command(filepath.Join(folder, name), args...), log: log, ended: make(chan *os.ProcessState, 1)}
 	p.command.Env = append(os.Environ(), environment...)
 	p.command.Stdout, p.command.Stderr = log, log
 	p.command.SysProcAttr = apart()
 	if err := p.command.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting %s: %w", name, err), log.Close())
 	}
-	go func() { p.ended <- p.command.Wait() }()
+	go func() {
+		_ = p.command.Wait() // it tells of the kill
+		p.ended <- p.command.ProcessState
+	}()
 	return p, nil
 }
 
@@ -271,7 +279,7 @@ func (p *process) kill() error {
 		err = errors.New(filepath.Base(p.command.Path) + " ended by itself; see its log")
 	}
 	select {
-	case <-p.ended: // its exit code tells of the kill
+	case <-p.ended:
 	case <-time.After(stopLimit):
 		err = errors.Join(err, errors.New("a process does not end"))
 	}
