@@ -205,9 +205,12 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 		Clock: p.clock, Jitter: rand.Float64, Namespace: config.Namespace,
 		ProbeInterval: config.ProbeInterval.Duration,
 	}
-	products := &controllers.ProductReconciler{Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Clock: p.clock}
+	products := &controllers.ProductReconciler{
+		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Clock: p.clock, Connections: pool,
+	}
 	catalogues := &controllers.CatalogueReconciler{
 		Client: p.mgr.GetClient(), Writer: p.writer, Connections: pool, Clock: p.clock, Jitter: rand.Float64,
+		Listed: products.WakeOperator,
 	}
 	clients := &controllers.ClientReconciler{Client: p.mgr.GetClient(), Writer: p.writer, Health: health, Clock: p.clock}
 	audit := &controllers.LedgerAudit{Ledger: books, Clock: clock.RealClock{}, Interval: config.AuditInterval.Duration}
