@@ -24,7 +24,7 @@ help: ## List what can be made
 
 # exec, so that signals reach the supervisor and nothing stands between.
 .PHONY: run
-run: ## Bring up a control plane, an SM-DP+ simulator and the manager, until Ctrl-C
+run: ## Bring up a control plane, a simulator of four operators and the manager, until Ctrl-C
 	@echo 'run: building the supervisor (a minute or two the first time)'
 	@go build -o bin/run ./hack/run
 	@RUN_DIR='$(RUN_DIR)' exec bin/run
@@ -45,12 +45,17 @@ test: ## Run every test that needs Go alone
 	go test -C hack/controlplane .
 
 .PHONY: test-e2e
-test-e2e: ## Walk through the README against `make run`, on ports of its own
+test-e2e: ## Walk through the README, and fail over between operators, against `make run` on ports of its own
 	test/e2e/walk.sh
+	test/e2e/operators.sh
 
 .PHONY: test-crash
 test-crash: ## Stop the manager at every point of every story; random histories of money on a real API server
 	assets=$$($(CONTROL_PLANE)); CRASH_EVERYWHERE=1 KUBEBUILDER_ASSETS=$$assets go test -count=1 -v -timeout 30m ./test/crash ./test/money
+
+.PHONY: test-soak
+test-soak: ## Sell 2,000 eSIMs while all operators fail and the manager is killed; test/soak/main.go tells its variables
+	assets=$$($(CONTROL_PLANE)); KUBEBUILDER_ASSETS=$$assets go run ./test/soak
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target, one after another, each for FUZZTIME (30s)

@@ -3,64 +3,18 @@
 # newcomer would; then kills what a cluster would start again, and ends everything.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-
-folder=$(mktemp -d)
-export RUN_DIR=$folder/run
-offset=${E2E_PORT_OFFSET:-22000}
-export RUN_ETCD_PORT=$((offset + 2379)) RUN_ETCD_PEER_PORT=$((offset + 2380)) RUN_APISERVER_PORT=$((offset + 6443)) \
-  RUN_SMDP_PORT=$((offset + 8443)) RUN_SMDP_CONTROL_PORT=$((offset + 8444)) \
-  RUN_METRICS_PORT=$((offset + 8080)) RUN_HEALTH_PORT=$((offset + 8081)) RUN_API_PORT=$((offset + 8090)) \
-  RUN_NOTIFICATIONS_PORT=$((offset + 8445)) RUN_SMTP_PORT=$((offset + 8025)) RUN_MAILBOX_PORT=$((offset + 8026)) \
-  RUN_WEBHOOKS_PORT=$((offset + 8096))
-
-passed=0 supervisor=''
-say() { printf 'e2e: %s\n' "$*"; }
-ok() { passed=$((passed + 1)); say "ok: $*"; }
-fail() {
-  say "FAILED: $*" >&2
-  tail -n 40 "$folder/make-run.log" "$folder"/second.log "$RUN_DIR"/manager.log >&2 2>/dev/null || true
-  exit 1
-}
-finish() {
-  if [ -n "$supervisor" ] && kill -0 "$supervisor" 2>/dev/null; then
-    kill -TERM "$supervisor" || true
-    wait "$supervisor" || true
-  fi
-  rm -rf "$folder"
-}
-trap finish EXIT
-
-# until_true SECONDS WHAT COMMAND...: tries the command until it succeeds.
-until_true() {
-  local last=$((SECONDS + $1)) what=$2
-  shift 2
-  until "$@" >/dev/null 2>&1; do
-    [ "$SECONDS" -lt "$last" ] || fail "$what"
-    sleep 0.2
-  done
-}
+# shellcheck source=test/e2e/lib.sh
+. test/e2e/lib.sh
 
 pids() { cat "$RUN_DIR"/{etcd,kube-apiserver,smdp-simulator,mailbox,webhooks,manager,facade}.pid; }
 alive() { local pid; for pid in "$@"; do kill -0 "$pid" 2>/dev/null && return 0; done; return 1; }
-phase() { kubectl -n acme get esimorder "$1" -o jsonpath='{.status.phase}'; }
-is() { [ "$(phase "$1")" = "$2" ]; }
 released() { curl -fsS "$SMDP_CONTROL/summary" | grep -A8 '"profiles"' | sed -n 's/.*"Released": *\([0-9]*\).*/\1/p' | head -n 1; }
 balance() { kubectl -n acme get esimwallet main -o jsonpath='{.status.balance}'; }
 has() { [ "$(balance)" = "$1" ]; }
 charges() { kubectl -n acme get esimorders -o jsonpath='{range .items[*]}{.status.charge.amount} {.status.charge.refund.transactionID}{"\n"}{end}' | awk '!$2 {s += $1} END {print s}'; }
-order() { # NAME VARIANT
-  printf '{"apiVersion":"esim.telco.dev/v1alpha1","kind":"EsimOrder","metadata":{"name":"%s","namespace":"acme"},"spec":{"productRef":{"name":"japan"},"variant":"%s"}}' "$1" "$2" | kubectl apply -f - >/dev/null
-}
 
 say 'make run'
-make --no-print-directory run >"$folder/make-run.log" 2>&1 &
-supervisor=$!
-last=$((SECONDS + 1500))
-until [ -e "$RUN_DIR/ready" ]; do
-  kill -0 "$supervisor" 2>/dev/null || fail 'make run ended before it was ready'
-  [ "$SECONDS" -lt "$last" ] || fail 'make run was not ready in time'
-  sleep 0.5
-done
+start_run
 ok 'make run is ready'
 mapfile -t first < <(pids)
 

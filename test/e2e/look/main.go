@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,9 @@ import (
 const usage = `look qr                        the text of the QR code in the PNG on standard input
 look mail MAILBOX ADDRESS      the id of the newest mail to the address
 look event WEBHOOKS TYPE TEXT  fails unless an event of the type, whose data have the text in
-                               them, was received; and unless the signatures of all such are valid`
+                               them, was received; and unless the signatures of all such are valid
+look owned CONTROL             the ICCIDs of all profiles that were bought and not given back, at all
+                               operators that the simulator plays, sorted, each with its operator`
 
 const (
 	timeout = 10 * time.Second
@@ -55,6 +58,8 @@ func look(ctx context.Context, args []string, in io.Reader) (string, error) {
 		return newestMail(ctx, args[0], args[1])
 	case command == "event" && len(args) == 3:
 		return validEvent(ctx, args[0], args[1], args[2])
+	case command == "owned" && len(args) == 1:
+		return owned(ctx, args[0])
 	}
 	return "", errors.New("usage:\n" + usage)
 }
@@ -118,6 +123,44 @@ func validEvent(ctx context.Context, webhooks, kind, text string) (string, error
 		return "", fmt.Errorf("of %d events none is %s with %s", len(events), kind, text)
 	}
 	return found, nil
+}
+
+// wholesalers by their paths in the simulator's control API.
+var wholesalers = []string{"zendit", "esim-access", "airalo"}
+
+// owned is told by the ledgers of all operators: a profile of an SM-DP+ is bought once it is
+// Released, and stays so on a device.
+func owned(ctx context.Context, control string) (string, error) {
+	var lines []string
+	for _, state := range []string{"Released", "Downloaded", "Installed", "Error"} {
+		var profiles []struct {
+			ICCID string `json:"iccid"`
+		}
+		if err := get(ctx, control+"/profiles?limit=100000&state="+state, &profiles); err != nil {
+			return "", err
+		}
+		for _, profile := range profiles {
+			lines = append(lines, profile.ICCID+" es2plus")
+		}
+	}
+	for _, name := range wholesalers {
+		var ledger struct {
+			Purchases []struct {
+				ICCID     string `json:"iccid"`
+				GivenBack bool   `json:"givenBack"`
+			} `json:"purchases"`
+		}
+		if err := get(ctx, control+"/"+name+"/ledger", &ledger); err != nil {
+			return "", err
+		}
+		for _, purchase := range ledger.Purchases {
+			if !purchase.GivenBack {
+				lines = append(lines, purchase.ICCID+" "+name)
+			}
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n"), nil
 }
 
 // get reads a list in JSON.

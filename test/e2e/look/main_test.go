@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"image/png"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -62,5 +63,36 @@ func TestWhatIsMissingOrNotValidIsAFailure(t *testing.T) {
 		if got != test.want || (err == nil) != (test.complaint == "") || (err != nil && !strings.Contains(err.Error(), test.complaint)) {
 			t.Errorf("%s: %q, %v", test.args, got, err)
 		}
+	}
+}
+
+func TestOwnedIsWhatAllLedgersSay(t *testing.T) {
+	answers := map[string]string{
+		"/profiles?limit=100000&state=Released":  `[{"iccid": "8947010000000000001"}]`,
+		"/profiles?limit=100000&state=Installed": `[{"iccid": "8947010000000000002"}]`,
+		"/zendit/ledger":                         `{"bought": 2, "purchases": [{"iccid": "8944110000000000003"}, {"iccid": "8944110000000000004", "givenBack": true}]}`,
+		"/airalo/ledger":                         `{"purchases": [{"iccid": "8944421000000000005"}]}`,
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := answers[r.URL.String()]
+		switch {
+		case answer != "":
+		case strings.HasSuffix(r.URL.Path, "/ledger"):
+			answer = `{}`
+		default:
+			answer = `[]`
+		}
+		if _, err := io.WriteString(w, answer); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer server.Close()
+	got, err := look(t.Context(), []string{"owned", server.URL}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "8944110000000000003 zendit\n8944421000000000005 airalo\n8947010000000000001 es2plus\n8947010000000000002 es2plus"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
