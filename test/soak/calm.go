@@ -46,11 +46,8 @@ func (s *soak) read(ctx context.Context) (map[types.UID]*v1alpha1.EsimOrder, err
 	return found, nil
 }
 
-// becalm ends all mishaps and waits until every order has ended.
+// becalm waits, without mishaps, until every order has ended.
 func (s *soak) becalm(ctx context.Context, t *tally) error {
-	if err := s.soothe(ctx, t); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, s.calm)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Second)

@@ -29,14 +29,14 @@ func (s *soak) owned(ctx context.Context) (map[string]string, error) {
 			found[string(profile.ICCID)] = telco
 		}
 	}
-	for _, name := range []string{zendit, esimAccess, airalo} {
+	for _, name := range operators[1:] {
 		var ledger struct {
 			Purchases []struct {
 				ICCID     activation.ICCID `json:"iccid"`
 				GivenBack bool             `json:"givenBack"`
 			} `json:"purchases"`
 		}
-		if err := s.tell(ctx, http.MethodGet, "/"+name+"/ledger", "", &ledger); err != nil {
+		if err := s.tell(ctx, http.MethodGet, control(name)+"/ledger", "", &ledger); err != nil {
 			return nil, err
 		}
 		for _, purchase := range ledger.Purchases {
@@ -79,7 +79,7 @@ func (s *soak) judge(ctx context.Context, t *tally) error {
 			errs = append(errs, fmt.Errorf("%s sold %s, and no delivered order has it", operator, iccid))
 		}
 	}
-	errs = append(errs, s.judgeStranded(ctx, t), s.judgeMoney(ctx, t, orders), s.countFaults(ctx, t))
+	errs = append(errs, s.judgeStranded(ctx, t), s.judgeMoney(ctx, t, orders))
 	s.sayf("judged: %d delivered, %d owned at the operators, %d complaints", len(holders), len(owned), count(errs))
 	return errors.Join(errs...)
 }
@@ -124,6 +124,14 @@ func (t *tally) hold(order *v1alpha1.EsimOrder, of offer, owned, holders map[str
 			return fmt.Errorf("FAILED although there is a source that sells it: %s", order.Status.Failure.Reason)
 		case paid:
 			return errors.New("FAILED and not refunded")
+		}
+	case v1alpha1.PhaseCancelled:
+		t.ended["CANCELLED"]++
+		switch {
+		case !order.Spec.Cancel:
+			return errors.New("CANCELLED although nobody wanted that")
+		case paid:
+			return errors.New("CANCELLED and not refunded")
 		}
 	default:
 		t.ended[string(order.Status.Phase)]++
@@ -238,22 +246,5 @@ func (s *soak) awaitBalance(ctx context.Context, namespace string, want money.Am
 	if err != nil {
 		return fmt.Errorf("the wallet of %s shows %s, and its orders leave %s: %w", namespace, shows, want, err)
 	}
-	return nil
-}
-
-// countFaults tells how many calls went wrong.
-func (s *soak) countFaults(ctx context.Context, t *tally) error {
-	for _, name := range []string{zendit, esimAccess, airalo} {
-		found := map[string]struct{ Arrived, Faults int }{}
-		if err := s.tell(ctx, http.MethodGet, "/"+name+"/calls", "", &found); err != nil {
-			return err
-		}
-		arrived, wrong := 0, 0
-		for _, calls := range found {
-			arrived, wrong = arrived+calls.Arrived, wrong+calls.Faults
-		}
-		t.add("calls to "+name+" that went wrong, of all", "%d, %d", wrong, arrived)
-	}
-	t.add("calls to "+telco+" that went wrong", "%d", t.spoilt)
 	return nil
 }

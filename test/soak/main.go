@@ -1,5 +1,5 @@
 // Command soak sells for some minutes in which everything goes wrong: four operators of which each
-// answers one call in five wrongly or not at all, and a manager that is killed every few seconds.
+// answers one call in five wrongly or not at all, and is gone at times, and a manager that is killed every few seconds.
 // Then it holds what was delivered against all ledgers and the money, deletes everything, and
 // prints what came of it. `make test-soak` runs it. It fails where something was lost, bought
 // twice or paid wrongly, or hangs.
@@ -116,6 +116,8 @@ type soak struct {
 	began   time.Time
 	clients []string
 	gauges  *gauges
+	// outages of operators so far, and calls to the SM-DP+ that went wrong.
+	outages, spoilt int
 }
 
 func (s *soak) sayf(format string, args ...any) {

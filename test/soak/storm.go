@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -62,37 +63,55 @@ func wholesaleFaults() []fault {
 	}
 }
 
-// upset has the share of all calls go wrong at all operators, of which orders show late in lists.
-func (s *soak) upset(ctx context.Context) error {
+// operators are all four, in the order in which things happen to them.
+var operators = []string{telco, zendit, esimAccess, airalo}
+
+// control is where the control API has an operator's part.
+func control(operator string) string {
+	if operator == telco {
+		return ""
+	}
+	return "/" + operator
+}
+
+// upset has the share of an operator's calls go wrong.
+func (s *soak) upset(ctx context.Context, operator string) error {
 	if s.faults == 0 {
 		return nil
 	}
-	inject := func(path string, faults []fault) error {
-		s.chance.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
-		for i, f := range faults {
-			f["fraction"] = fraction(s.faults, i, len(faults))
-			body, err := json.Marshal(f)
-			if err != nil {
-				return fmt.Errorf("writing a fault: %w", err)
-			}
-			if err := s.tell(ctx, http.MethodPost, path, string(body), nil); err != nil {
-				return err
-			}
-		}
-		return nil
+	all := wholesaleFaults()
+	if operator == telco {
+		all = es2plusFaults()
 	}
-	if err := inject("/faults", es2plusFaults()); err != nil {
-		return err
-	}
-	for _, name := range []string{zendit, esimAccess, airalo} {
-		if err := inject("/"+name+"/faults", wholesaleFaults()); err != nil {
-			return err
-		}
-		if err := s.tell(ctx, http.MethodPut, "/"+name+"/delays", `{"list": "2s"}`, nil); err != nil {
+	for i, f := range all {
+		f["fraction"] = fraction(s.faults, i, len(all))
+		if err := s.inject(ctx, operator, f); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *soak) inject(ctx context.Context, operator string, f fault) error {
+	body, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("writing a fault: %w", err)
+	}
+	return s.tell(ctx, http.MethodPost, control(operator)+"/faults", string(body), nil)
+}
+
+// soothe ends all faults of an operator. Those of the SM-DP+ tell last how often they hit.
+func (s *soak) soothe(ctx context.Context, operator string) error {
+	if operator == telco {
+		var ended []struct{ Hits int }
+		if err := s.tell(ctx, http.MethodGet, "/faults", "", &ended); err != nil {
+			return err
+		}
+		for _, f := range ended {
+			s.spoilt += f.Hits
+		}
+	}
+	return s.tell(ctx, http.MethodDelete, control(operator)+"/faults", "", nil)
 }
 
 // fraction that the i-th of n faults is drawn with, so that each hits as many calls as any other
@@ -102,40 +121,86 @@ func fraction(share float64, i, n int) float64 {
 	return each / (1 - each*float64(i))
 }
 
-// soothe ends all faults. Those of the SM-DP+ tell last how often they hit.
-func (s *soak) soothe(ctx context.Context, t *tally) error {
-	var hit []struct{ Hits int }
-	if err := s.tell(ctx, http.MethodGet, "/faults", "", &hit); err != nil {
-		return err
+// tempest has all orders come, evenly, with the faults on, the manager being killed, and one
+// operator after the other gone for a while.
+func (s *soak) tempest(ctx context.Context) (*tally, error) {
+	for _, operator := range operators {
+		if err := s.upset(ctx, operator); err != nil {
+			return nil, err
+		}
+		if operator == telco {
+			continue
+		}
+		if err := s.tell(ctx, http.MethodPut, control(operator)+"/delays", `{"list": "2s"}`, nil); err != nil {
+			return nil, err
+		}
 	}
-	for _, f := range hit {
-		t.spoilt += f.Hits
+	t := &tally{orders: map[types.UID]ordered{}}
+	raging, stop := context.WithCancel(ctx)
+	killed, stopped := make(chan error, 1), make(chan error, 1)
+	go func() { killed <- s.keepKilling(raging) }()
+	go func() { stopped <- s.keepStopping(raging) }()
+	err := s.placeAll(ctx, t)
+	stop()
+	if err = errors.Join(err, <-killed, <-stopped); err != nil {
+		return nil, err
 	}
-	for _, path := range []string{"/faults", "/" + zendit + "/faults", "/" + esimAccess + "/faults", "/" + airalo + "/faults"} {
-		if err := s.tell(ctx, http.MethodDelete, path, "", nil); err != nil {
+	t.kills, t.outages = s.kills, s.outages
+	s.sayf("the storm is over: %d orders placed, the manager killed %d times, operators gone %d times", len(t.orders), s.kills, s.outages)
+	for _, operator := range operators {
+		if err := s.soothe(ctx, operator); err != nil {
+			return nil, err
+		}
+	}
+	return t, s.countFaults(ctx, t)
+}
+
+// countFaults notes how many calls went wrong in the storm.
+func (s *soak) countFaults(ctx context.Context, t *tally) error {
+	t.add("calls to "+telco+" that went wrong", "%d", s.spoilt)
+	for _, name := range operators[1:] {
+		found := map[string]struct{ Arrived, Faults int }{}
+		if err := s.tell(ctx, http.MethodGet, control(name)+"/calls", "", &found); err != nil {
 			return err
 		}
+		arrived, wrong := 0, 0
+		for _, calls := range found {
+			arrived, wrong = arrived+calls.Arrived, wrong+calls.Faults
+		}
+		t.add("calls to "+name+" that went wrong, of all", "%d, %d", wrong, arrived)
 	}
 	return nil
 }
 
-// tempest has all orders come, evenly, with the faults on and the manager being killed.
-func (s *soak) tempest(ctx context.Context) (*tally, error) {
-	if err := s.upset(ctx); err != nil {
-		return nil, err
+// sleep waits; false where ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
-	t := &tally{orders: map[types.UID]ordered{}}
-	killing, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- s.keepKilling(killing, s.seed) }()
-	err := s.placeAll(ctx, t)
-	stop()
-	if killed := <-ended; err == nil {
-		err = killed
+}
+
+// keepStopping has one operator after the other refuse connections for so long that orders
+// fail over, twice a minute about. Without faults it only waits.
+func (s *soak) keepStopping(ctx context.Context) error {
+	chance := rand.New(rand.NewPCG(s.seed, 3)) //nolint:gosec // it shall be drawn again.
+	for s.faults > 0 && sleep(ctx, 10*time.Second+time.Duration(chance.Int64N(int64(20*time.Second)))) {
+		operator := operators[chance.IntN(len(operators))]
+		if err := s.inject(ctx, operator, fault{"kind": "refuse-connection"}); err != nil {
+			return err
+		}
+		s.outages++
+		sleep(ctx, failoverAfter+time.Duration(chance.Int64N(int64(10*time.Second))))
+		lasting := context.WithoutCancel(ctx) // it is to be there again also at the end
+		if err := errors.Join(s.soothe(lasting, operator), s.upset(lasting, operator)); err != nil {
+			return err
+		}
 	}
-	t.kills = s.kills
-	s.sayf("the storm is over: %d orders placed, the manager killed %d times", len(t.orders), s.kills)
-	return t, err
+	return nil
 }
 
 func (s *soak) placeAll(ctx context.Context, t *tally) error {
@@ -144,6 +209,11 @@ func (s *soak) placeAll(ctx context.Context, t *tally) error {
 	for n := range s.orders {
 		if err := s.place(ctx, t, n); err != nil {
 			return err
+		}
+		if n >= secondThoughts && s.chance.IntN(100) < cancelled {
+			if err := s.cancel(ctx, n-secondThoughts); err != nil {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -154,6 +224,26 @@ func (s *soak) placeAll(ctx context.Context, t *tally) error {
 	return nil
 }
 
+const (
+	// cancelled is how many of 100 orders are, secondThoughts orders later.
+	cancelled      = 5
+	secondThoughts = 5
+)
+
+// cancel has a client want an order no more, wherever it stands.
+func (s *soak) cancel(ctx context.Context, n int) error {
+	order := &v1alpha1.EsimOrder{ObjectMeta: s.name(n)}
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec": {"cancel": true}}`))
+	if err := s.env.Client.Patch(ctx, order, patch); err != nil {
+		return fmt.Errorf("cancelling order %d: %w", n, err)
+	}
+	return nil
+}
+
+func (s *soak) name(n int) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: s.clients[n%len(s.clients)], Name: fmt.Sprintf("order-%d", n)}
+}
+
 func (s *soak) place(ctx context.Context, t *tally, n int) error {
 	offered, drawn := offers[0], s.chance.IntN(100)
 	for _, offered = range offers {
@@ -162,7 +252,7 @@ func (s *soak) place(ctx context.Context, t *tally, n int) error {
 		}
 	}
 	order := &v1alpha1.EsimOrder{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.clients[n%len(s.clients)], Name: fmt.Sprintf("order-%d", n)},
+		ObjectMeta: s.name(n),
 		Spec: v1alpha1.EsimOrderSpec{
 			ProductRef: v1alpha1.ProductReference{Name: product}, Variant: offered.name, WalletRef: &v1alpha1.WalletReference{Name: wallet},
 		},
@@ -176,21 +266,17 @@ func (s *soak) place(ctx context.Context, t *tally, n int) error {
 
 // keepKilling kills the manager again and again, once it has led for a while, and starts another.
 // With 0 between two kills it only waits.
-func (s *soak) keepKilling(ctx context.Context, seed uint64) error {
+func (s *soak) keepKilling(ctx context.Context) error {
 	if s.kill == 0 {
 		<-ctx.Done()
 		return nil
 	}
-	chance := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // it shall be drawn again.
+	chance := rand.New(rand.NewPCG(s.seed, 2)) //nolint:gosec // it shall be drawn again.
 	for {
 		// From half to one and a half of the time, after the lease of the one before has run out.
 		lives := leaseRunsOut + s.kill/2 + time.Duration(chance.Int64N(int64(s.kill)))
-		timer := time.NewTimer(lives)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !sleep(ctx, lives) {
 			return nil
-		case <-timer.C:
 		}
 		if err := s.manager.kill(); err != nil {
 			return err

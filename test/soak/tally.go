@@ -20,7 +20,8 @@ type ordered struct {
 // tally is what came of everything.
 type tally struct {
 	orders map[types.UID]ordered
-	kills  int
+	// kills of the manager, and outages of operators.
+	kills, outages int
 	// delivered and owned count by operator: orders that it filled, and profiles that it sold and
 	// did not take back.
 	delivered, owned map[string]int
@@ -31,9 +32,7 @@ type tally struct {
 	// stranded are profiles that the SM-DP+ reserved and nobody knows; strandable is how many
 	// may be: answers of DownloadOrder that were lost.
 	stranded, strandable int
-	// spoilt are the calls to the SM-DP+ that went wrong.
-	spoilt  int
-	figures []figure
+	figures              []figure
 }
 
 // figure is a line of the table.
@@ -47,7 +46,7 @@ func (t *tally) add(what, form string, args ...any) {
 
 func (t *tally) print(to io.Writer) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	lines := []figure{{"WHAT", "FIGURE"}, {"orders placed", fmt.Sprint(len(t.orders))}, {"manager killed", fmt.Sprint(t.kills)}}
+	lines := []figure{{"WHAT", "FIGURE"}, {"orders placed", fmt.Sprint(len(t.orders))}, {"manager killed", fmt.Sprint(t.kills)}, {"operators gone", fmt.Sprint(t.outages)}}
 	for _, phase := range slices.Sorted(maps.Keys(t.ended)) {
 		lines = append(lines, figure{"ended " + phase, fmt.Sprint(t.ended[phase])})
 	}
