@@ -78,7 +78,7 @@ func (r *OrderReconciler) waitForOperator(ctx context.Context, p *pass, u *conne
 	return d, nil
 }
 
-// giveUpWaiting ends an order that holds nothing once it was kept going long enough, whether
+// giveUpWaiting ends an order that holds nothing for sure once it was kept going long enough, whether
 // or not its operator can be asked: there is nothing to give back.
 func (r *OrderReconciler) giveUpWaiting(ctx context.Context, p *pass) (*decision, error) {
 	if !p.order.DeletionTimestamp.IsZero() || p.order.Terminal() || p.ending {
@@ -100,8 +100,9 @@ func (r *OrderReconciler) giveUpWaiting(ctx context.Context, p *pass) (*decision
 	if err := r.openJournal(ctx, p); err != nil && !errors.Is(err, operators.ErrJournalRefused) {
 		return nil, err
 	}
-	if p.held() != "" {
-		return nil, nil // it is given back first, and that needs the operator
+	held, err := r.mayHold(ctx, p)
+	if err != nil || held != "" || p.provisioning().Closing != "" {
+		return nil, err // it is given back first, and that needs the operator
 	}
 	return recoveryExhausted(p), nil
 }
