@@ -35,6 +35,8 @@ type pass struct {
 	journal *journal
 	// profile is what the operator made ready.
 	profile operators.Profile
+	// ended is the request ID of the attempt that this pass ends.
+	ended string
 	// ending tells that the order ends once what it holds is given back.
 	ending bool
 	// leaveFence ends what began with the fence's Enter.

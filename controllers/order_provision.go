@@ -266,7 +266,7 @@ func (r *OrderReconciler) beginAttempt(p *pass, source v1alpha1.VariantSource, f
 	provisioning.RequestID = requestID(p.order.UID, provisioning.Attempt)
 	provisioning.OperatorRef, provisioning.PlanID = source.OperatorRef, source.PlanID
 	provisioning.ICCID, provisioning.Closing, provisioning.Tries = "", "", 0
-	r.unsent.forget(requestID(p.order.UID, ended.Attempt))
+	p.ended = requestID(p.order.UID, ended.Attempt)
 	r.unsent.note(provisioning.RequestID)
 	p.journal.Dropped()
 	d := r.later(p, failed, after)

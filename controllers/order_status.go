@@ -125,6 +125,7 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 		return r.stopped(ctx, p, fmt.Errorf("recording what became of the order: %w", err))
 	}
 	r.count(p, d)
+	r.unsent.forget(p.ended) // not before: while that is not written, the attempt goes on
 	if provisioning := p.provisioning(); d.phase != "" && provisioning != nil {
 		r.unsent.forget(provisioning.RequestID)
 	}
