@@ -102,10 +102,11 @@ func (r *OrderReconciler) choose(ctx context.Context, p *pass) (*decision, error
 
 // choosePlace finds the source that the order is given to.
 func (r *OrderReconciler) choosePlace(ctx context.Context, p *pass, sources []v1alpha1.VariantSource) (*decision, error) {
-	sources = r.affordable(p.order.Status.Plan, sources)
-	if len(sources) == 0 {
-		return r.waitForPrice(p), nil
+	affordable := r.affordable(p.order.Status.Plan, sources)
+	if len(affordable) == 0 {
+		return r.waitForPrice(ctx, p, sources[0].OperatorRef.Name)
 	}
+	sources = affordable
 	var err error
 	p.source, err = r.pick(ctx, sources)
 	return nil, err

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -49,14 +50,22 @@ func (r *OrderReconciler) maxCost(p *pass) money.Amount {
 	return price
 }
 
-// waitForPrice keeps an order that nobody can fill at its price until that changes. Nothing was
-// charged yet.
-func (r *OrderReconciler) waitForPrice(p *pass) *decision {
+// waitForPrice keeps an order that nobody can fill at its price until that changes, or
+// the order has waited for as long as its first operator's recovery.giveUpAfter. Nothing was charged
+// yet.
+func (r *OrderReconciler) waitForPrice(ctx context.Context, p *pass, operator string) (*decision, error) {
 	plan := p.order.Status.Plan
-	return &decision{
-		reason: reasonSourcesTooDear,
-		message: fmt.Sprintf("Every source of variant %s takes more than its price of %s %s; the platform team has to change the price or the sources",
-			plan.Variant, plan.Amount, plan.Currency),
-		after: r.Pace.Scarce.delay(1, r.Jitter()),
+	giveUpAfter, err := r.giveUpAfter(ctx, operator)
+	if err != nil {
+		return nil, err
 	}
+	message := fmt.Sprintf("Every source of variant %s takes more than its price of %s %s", plan.Variant, plan.Amount, plan.Currency)
+	if p.now.Sub(p.order.CreationTimestamp.Time) >= giveUpAfter {
+		return orderFailed(v1alpha1.FailureRecoveryExhausted, message), nil
+	}
+	return &decision{
+		reason:  reasonSourcesTooDear,
+		message: message + "; the platform team has to change the sources, or the price for new orders",
+		after:   r.Pace.Scarce.delay(1, r.Jitter()),
+	}, nil
 }

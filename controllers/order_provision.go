@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -160,9 +161,10 @@ func (r *OrderReconciler) moveOn(ctx context.Context, p *pass, failed *operators
 	if err != nil {
 		return nil, err
 	}
-	if kept := r.affordable(p.order.Status.Plan, sources); len(kept) > 0 {
-		sources = kept
-	}
+	plan, here := p.order.Status.Plan, keyOf(currentSource(p.provisioning()))
+	sources = slices.DeleteFunc(slices.Clone(sources), func(s v1alpha1.VariantSource) bool {
+		return keyOf(s) != here && tooDear(r.Connections, s, plan.Amount, plan.Currency)
+	})
 	next, wait, ok := nextSource(sources, p.provisioning(), failed.Class)
 	switch {
 	case !ok:
