@@ -22,8 +22,10 @@ func (r *OrderReconciler) deliver(ctx context.Context, p *pass) (*decision, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := r.addresses.learn(ctx, r, operator, p.profile.SMDPAddress); err != nil {
-		return nil, err
+	if operator.Spec.ES2Plus != nil { // a wholesaler's books tell each profile's own
+		if err := r.addresses.learn(ctx, r, operator, p.profile.SMDPAddress); err != nil {
+			return nil, err
+		}
 	}
 	if entry, _ := p.journal.Profile(); !sameProfile(entry, p.profile) {
 		standing, err := p.journal.Write(ctx, p.profile)
