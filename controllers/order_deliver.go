@@ -66,7 +66,11 @@ func (r *OrderReconciler) deliverInstalled(_ context.Context, p *pass) (*decisio
 func (r *OrderReconciler) deliverTold(ctx context.Context, p *pass) (*decision, error) {
 	entry, _ := p.journal.Profile()
 	provisioning := p.provisioning()
-	if held := activation.ICCID(cmp.Or(provisioning.Closing, provisioning.ICCID)); held != "" && entry.ICCID != held {
+	held := activation.ICCID(cmp.Or(provisioning.Closing, provisioning.ICCID))
+	if provisioning.Closing == provisioning.RequestID {
+		held = activation.ICCID(provisioning.ICCID) // what is given back has no ICCID that is known
+	}
+	if held != "" && entry.ICCID != held {
 		entry = operators.Profile{ICCID: held}
 	}
 	p.profile = entry

@@ -62,7 +62,9 @@ func (r *OrderReconciler) giveBack(ctx context.Context, p *pass, asked asking) (
 	case err == nil, errors.Is(err, operators.ErrUnknownProfile):
 		return r.givenBack(ctx, p)
 	case errors.Is(err, operators.ErrNotReturnable):
-		return r.deliverUnreturnable(ctx, p)
+		return r.deliverUnreturnable(ctx, p, false)
+	case errors.Is(err, operators.ErrInstalled) && p.provisioning().Closing == p.provisioning().RequestID:
+		return r.deliverUnreturnable(ctx, p, true) // the books tell which profile it is
 	case errors.Is(err, operators.ErrInstalled) && bool(asked) && written:
 		p.profile = entry
 		return r.deliverInstalled(ctx, p)
@@ -110,8 +112,9 @@ func (r *OrderReconciler) retryGiveBack(ctx context.Context, p *pass, failed *op
 }
 
 // deliverUnreturnable is for an order that was to end, at an operator that takes nothing back and
-// has sold it a profile: it is paid, so the customer gets it.
-func (r *OrderReconciler) deliverUnreturnable(ctx context.Context, p *pass) (*decision, error) {
+// has sold it a profile: it is paid, so the customer gets it. installed tells that it is on the
+// customer's device already.
+func (r *OrderReconciler) deliverUnreturnable(ctx context.Context, p *pass, installed bool) (*decision, error) {
 	operator, err := r.operator(ctx, p.provisioning().OperatorRef.Name)
 	if err != nil {
 		return nil, err
@@ -127,11 +130,24 @@ func (r *OrderReconciler) deliverUnreturnable(ctx context.Context, p *pass) (*de
 	case err != nil:
 		return nil, err
 	}
-	d, err := r.deliver(ctx, p)
-	if err == nil && d != nil && p.order.Spec.Cancel {
-		d.condition, d.reason, d.message = v1alpha1.ConditionCancelRefused, reasonOperatorRefused, messageNotTaken
+	if !p.order.DeletionTimestamp.IsZero() {
+		// The Secret would go with the order at once, and in a namespace that is being deleted it
+		// cannot be written.
+		return delivered(p), nil
 	}
-	return d, err
+	d, err := r.deliver(ctx, p)
+	if err != nil || d.phase != v1alpha1.PhaseDelivered {
+		return d, err
+	}
+	reason, message := reasonOperatorRefused, messageNotTaken
+	if installed {
+		d.events = p.installed(p.time())
+		reason, message = reasonTooLate, messageTooLate
+	}
+	if p.order.Spec.Cancel {
+		d.condition, d.reason, d.message = v1alpha1.ConditionCancelRefused, reason, message
+	}
+	return d, nil
 }
 
 // givenBack goes on after the operator's answer that the profile is of no use to anybody: the
