@@ -27,10 +27,16 @@ type vendor struct {
 	// away refuses connections; deaf executes what it is told to buy and does not answer; busy
 	// is at it.
 	away, deaf, busy bool
-	// keeps takes nothing back.
-	keeps bool
-	fresh []bool
+	// keeps takes nothing back; installed says that what it sold is on a device, and foreign that
+	// it is another's.
+	keeps, installed, foreign bool
+	// garbled sells what nobody can read; soldOut and rejects sell nothing.
+	garbled, soldOut, rejects bool
+	fresh                     []bool
 }
+
+// vendorICCID is what a vendor sells.
+const vendorICCID activation.ICCID = "8947010000123456784"
 
 func (v *vendor) KeepsBooks()                 {}
 func (v *vendor) Probe(context.Context) error { return v.reached() }
@@ -57,14 +63,23 @@ func (v *vendor) Provision(_ context.Context, p operators.Purchase, _ operators.
 	if err := v.reached(); err != nil {
 		return operators.Profile{}, err
 	}
+	switch {
+	case v.soldOut:
+		return operators.Profile{}, &operators.Error{Class: operators.OutOfStock, Message: "it is sold out"}
+	case v.rejects:
+		return operators.Profile{}, &operators.Error{Class: operators.Rejected, Message: "it does not sell that"}
+	}
 	if _, ok := v.books[p.RequestID]; !ok {
 		if v.books == nil {
 			v.books, v.refund = map[string]activation.ICCID{}, map[string]bool{}
 		}
-		v.books[p.RequestID] = "8947010000123456784"
+		v.books[p.RequestID] = vendorICCID
 		if v.deaf {
 			return operators.Profile{}, &operators.Error{Class: operators.OutcomeUnknown, Message: "the answer was lost"}
 		}
+	}
+	if v.garbled {
+		return operators.Profile{}, &operators.Error{Class: operators.Transient, ICCID: vendorICCID, Message: "what it sold cannot be read"}
 	}
 	if v.busy {
 		return operators.Profile{}, &operators.Error{Class: operators.Busy, Pending: true, Message: "it is at it", RetryAfter: time.Second}
@@ -83,6 +98,10 @@ func (v *vendor) GiveBack(_ context.Context, h operators.Held) error {
 	switch _, ok := v.books[h.RequestID]; {
 	case !ok:
 		return operators.ErrUnknownProfile
+	case v.installed:
+		return operators.ErrInstalled
+	case v.foreign:
+		return operators.ErrNotOurs
 	case v.keeps:
 		return operators.ErrNotReturnable
 	}
@@ -119,11 +138,19 @@ func (d *desk) reaches(phase v1alpha1.OrderPhase, most time.Duration) *v1alpha1.
 	d.t.Helper()
 	start := d.clock.Now()
 	for d.clock.Now().Sub(start) <= most {
+		began := d.clock.Now()
 		if err := d.pass(); err != nil {
 			d.t.Fatal(err)
 		}
-		if order := d.look(); order.Status.Phase == phase {
+		order := d.look()
+		if order.Status.Phase == phase {
 			return order
+		}
+		if order.Terminal() {
+			break
+		}
+		if d.clock.Now().Equal(began) {
+			d.clock.SetTime(began.Add(time.Second))
 		}
 	}
 	order := d.look()
