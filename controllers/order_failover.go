@@ -20,7 +20,7 @@ import (
 // tried again; where none is, the first.
 func (r *OrderReconciler) pick(ctx context.Context, sources []v1alpha1.VariantSource) (v1alpha1.VariantSource, error) {
 	for _, source := range sources {
-		ok, err := r.takes(ctx, source)
+		ok, err := r.admits(ctx, source)
 		if err != nil {
 			return v1alpha1.VariantSource{}, err
 		}
@@ -40,6 +40,17 @@ func (r *OrderReconciler) takes(ctx context.Context, source v1alpha1.VariantSour
 	}
 	fitness := r.Connections.For(source.OperatorRef.Name).Fitness()
 	return fitness.Trial || !fitness.Unfit(r.clockNow(), failoverAfter), nil
+}
+
+// admits tells whether an order that can go to a source now should do so: of those that find out
+// whether an operator is back, only one at a time.
+func (r *OrderReconciler) admits(ctx context.Context, source v1alpha1.VariantSource) (bool, error) {
+	failoverAfter, err := r.failoverAfter(ctx, source.OperatorRef.Name)
+	if err != nil {
+		return false, err
+	}
+	connection := r.Connections.For(source.OperatorRef.Name)
+	return !connection.Fitness().Unfit(r.clockNow(), failoverAfter) || connection.TakeTrial(), nil
 }
 
 // clockNow is the machine's time, by which connections measure; what is written down goes by
@@ -83,6 +94,9 @@ func (r *OrderReconciler) failOver(ctx context.Context, p *pass, failed *operato
 	case err != nil:
 		return nil, err
 	case held == "":
+		if ok, err := r.admits(ctx, *next); !ok || err != nil {
+			return nil, err
+		}
 		return r.beginAttempt(p, *next, cause, 0), nil
 	case held == p.provisioning().RequestID:
 		return nil, nil // something may be in the books: they tell when they can be read, and then it is delivered

@@ -172,6 +172,12 @@ func (r *OrderReconciler) givenBack(ctx context.Context, p *pass) (*decision, er
 	}
 	provisioning.Closing = "" // nothing is held any more, so that it may go elsewhere
 	next, err := r.elsewhere(ctx, p, cause)
+	if next != nil && err == nil {
+		var ok bool
+		if ok, err = r.admits(ctx, *next); !ok {
+			next = nil
+		}
+	}
 	switch {
 	case err != nil:
 		return nil, err

@@ -94,6 +94,8 @@ type Connection struct {
 	// unfitSince is since when orders should go elsewhere; probed, when a probe ended, and
 	// probeFailed, since when probes fail.
 	unfitSince, probed, probeFailed time.Time
+	// nextTaken is when an order may take a trial again.
+	nextTaken time.Time
 	// shut keeps orders out while the operator is about to go.
 	shut bool
 	// waiting are orders that wait for a slot; reconnect, those that failed for want of

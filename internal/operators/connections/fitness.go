@@ -17,6 +17,19 @@ func (f Fitness) Unfit(now time.Time, atLeast time.Duration) bool {
 	return !f.UnfitSince.IsZero() && now.Sub(f.UnfitSince) >= atLeast
 }
 
+// TakeTrial tells whether one order should find out whether an unfit operator is back, and says so
+// to one order in each TrialInterval: all that wait elsewhere would come at once, and go away again.
+func (c *Connection) TakeTrial() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if !c.fitnessLocked().Trial || now.Before(c.nextTaken) {
+		return false
+	}
+	c.nextTaken = now.Add(c.config.TrialInterval)
+	return true
+}
+
 // Fitness is what calls and probes say now. It counts from when it was asked for first, by an
 // order or by the operator's status.
 func (c *Connection) Fitness() Fitness {

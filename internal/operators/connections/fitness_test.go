@@ -57,6 +57,29 @@ func TestAnOperatorIsUnfitFromItsFirstFailureUntilItIsBack(t *testing.T) {
 	})
 }
 
+func TestOneOrderAtATimeFindsOutWhetherAnOperatorIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTestConnection()
+		c.Connect(&silent{}, 10)
+		if c.TakeTrial() {
+			t.Error("a trial of an operator that is fit")
+		}
+		for range DefaultConfig.BreakerFailures {
+			c.Observe(operators.Call{Function: "DownloadOrder", Outcome: string(operators.Transient)})
+		}
+		c.Fitness()
+		time.Sleep(time.Minute)
+		c.Probed(nil)
+		for interval := range 2 {
+			if taken, again := c.TakeTrial(), c.TakeTrial(); !taken || again {
+				t.Errorf("in interval %d, the first order: %t, the next: %t", interval, taken, again)
+			}
+			time.Sleep(DefaultConfig.TrialInterval)
+		}
+		synctest.Wait()
+	})
+}
+
 func TestAnOperatorWhoseProbesFailIsUnfit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newTestConnection()
