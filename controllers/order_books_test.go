@@ -206,3 +206,28 @@ func TestAnOrderAtAWholesalerCostsFourWritesAlthoughItHasManySMDPs(t *testing.T)
 		t.Errorf("the order cost %d writes of an EsimOperator's status", operators)
 	}
 }
+
+func TestACancellationThatAVendorRefusesForGoodNeedsNobodyAlthoughTheFirstAnswerWasLost(t *testing.T) {
+	d, wholesaler := twoSources(t)
+	lost := false
+	d.through(testdesk.BeforeStatusWrite(d.api, func(_ context.Context, order *v1alpha1.EsimOrder) error {
+		if condition(order, v1alpha1.ConditionCancelRefused) != "" && !lost {
+			lost = true
+			return errors.New("the process died")
+		}
+		return nil
+	}), wholesaler)
+	wholesaler.set(func(v *vendor) { v.keeps = true })
+	d.order()
+	d.reaches(v1alpha1.PhaseDelivered, time.Minute)
+	d.edit(wantsCancel)
+	for range 4 {
+		if err := d.pass(); err != nil && !lost {
+			t.Fatal(err)
+		}
+	}
+	d.staysPaid("it takes nothing back")
+	if got := condition(d.look(), v1alpha1.ConditionOutcomeUnknown); got != "" || !lost {
+		t.Errorf("it waits for a person: %s", got)
+	}
+}

@@ -148,14 +148,15 @@ func (r *OrderReconciler) markClosing(ctx context.Context, p *pass) error {
 // undoneOrNot reads the answer to the CancelOrder of a DELIVERED order.
 func (r *OrderReconciler) undoneOrNot(ctx context.Context, p *pass, asked asking, err error) (*decision, error) {
 	var failed *operators.Error
-	final := errors.Is(err, operators.ErrInstalled) || errors.Is(err, operators.ErrNotOurs) || errors.Is(err, operators.ErrUnknownProfile) ||
-		errors.Is(err, operators.ErrNotReturnable)
+	final := errors.Is(err, operators.ErrInstalled) || errors.Is(err, operators.ErrNotOurs) || errors.Is(err, operators.ErrUnknownProfile)
 	switch {
 	case errors.Is(err, leader.ErrNotLeading):
 		return nil, err
 	case err == nil, errors.Is(err, operators.ErrUnknownProfile) && asked == again:
 		// What an operator does not know any more after a CancelOrder, that one has given back.
 		return undone(), nil
+	case errors.Is(err, operators.ErrNotReturnable):
+		return refuseCancel(p, reasonOperatorRefused), nil // whatever was asked before, nothing was taken back
 	case final && asked == again:
 		// The CancelOrder before this one, whose answer was lost, may have done it.
 		return r.askPerson(p, err), nil
