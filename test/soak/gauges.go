@@ -77,7 +77,7 @@ func (s *soak) admitGauges(ctx context.Context) error {
 // watch prints a line of figures from time to time, until end.
 func (s *soak) watch(ctx context.Context) *gauges {
 	g := s.gauges
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancel(ctx) //nolint:gosec // end calls it.
 	g.stop = stop
 	s.sayf("%8s %10s %6s %8s %8s %13s", "RSS MiB", "goroutines", "files", "ended", "writes", "writes/ended")
 	g.running.Go(func() {

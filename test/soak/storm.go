@@ -142,7 +142,7 @@ func (s *soak) tempest(ctx context.Context) (*tally, error) {
 	go func() { stopped <- s.keepStopping(raging) }()
 	err := s.placeAll(ctx, t)
 	stop()
-	if err = errors.Join(err, <-killed, <-stopped); err != nil {
+	if err := errors.Join(err, <-killed, <-stopped); err != nil {
 		return nil, err
 	}
 	t.kills, t.outages = s.kills, s.outages
