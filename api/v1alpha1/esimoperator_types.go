@@ -39,6 +39,7 @@ const OperatorFinalizer = "esim.telco.dev/in-use"
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.es2plus), has(self.zendit), has(self.esimAccess), has(self.airalo)].exists_one(x, x)",message="set exactly one driver: es2plus, zendit, esimAccess or airalo"
 // +kubebuilder:validation:XValidation:rule="!has(self.airalo) || !has(self.airalo.webhook)",message="webhooks are taken from zendit and esimAccess only: leave airalo.webhook out",fieldPath=".airalo"
+// +kubebuilder:validation:XValidation:rule="has(self.es2plus) == has(oldSelf.es2plus) && has(self.zendit) == has(oldSelf.zendit) && has(self.esimAccess) == has(oldSelf.esimAccess) && has(self.airalo) == has(oldSelf.airalo)",message="cannot become another kind of operator: what orders hold there would be lost; make another EsimOperator"
 type EsimOperatorSpec struct {
 	// displayName is what people call the operator.
 	// +optional

@@ -32,6 +32,7 @@ const (
 	saysSettled     = `must be a duration of at least 1s in hours, minutes and seconds, such as 10m`
 	saysInterval    = `must be a duration of at least 1m in hours, minutes and seconds, such as 6h`
 	saysMarkup      = `must be a number in quotes from 0 to 9999 with at most 2 decimals, such as "30" or "12.5"`
+	saysSameKind    = `cannot become another kind of operator: what orders hold there would be lost; make another EsimOperator`
 	saysRefresh     = `must be a duration between 1s and 24h, such as 10s or 5m`
 	saysPinned      = `pin the sender's certificate: set sans (a DNS name or URI in it), or fingerprints (its SHA-256)`
 	saysFingerprint = `must be a SHA-256 in hexadecimal digits, with or without colons, as openssl x509 -fingerprint -sha256 prints it`
@@ -237,6 +238,22 @@ var refusedOperators = []refusal{
 		says:   []string{`spec.displayName: Invalid value: "Telco\nOne": ` + saysOneLine},
 	},
 }
+
+var refusedOperatorChanges = []refusedChange{{refusal: refusal{
+	of:     "another kind of operator",
+	change: `spec: {es2plus: null, zendit: {credentialsSecretRef: {name: zendit}}}`,
+	says:   []string{`spec: Invalid value: ` + saysSameKind},
+}}}
+
+var _ = Describe("An operator that is there already", func() {
+	for _, refused := range refusedOperatorChanges {
+		It("refuses "+refused.of, func(ctx context.Context) {
+			operator := place(ctx, goodOperator, refused.from)
+			DeferCleanup(func(ctx context.Context) error { return k8s.Delete(ctx, operator) })
+			Expect(edit(ctx, operator, refused.change)).To(beRefusedSaying(refused.says...))
+		})
+	}
+})
 
 var _ = Describe("An operator's manifest", func() {
 	for _, refused := range refusedOperators {

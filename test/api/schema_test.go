@@ -62,6 +62,7 @@ var _ = Describe("The schema", func() {
 		}
 		for kind, cases := range map[string][]refusedChange{
 			"EsimOrder": slices.Concat(refusedOrderChanges, refusedLedgerChanges), "EsimWallet": refusedWalletChanges,
+			"EsimOperator": refusedOperatorChanges,
 		} {
 			for _, refused := range cases {
 				shown[kind] += strings.Join(refused.says, "\n") + "\n"
