@@ -133,7 +133,13 @@ func (m *Mailbox) Failed() <-chan error { return m.failed }
 func (m *Mailbox) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closingGrace)
 	defer cancel()
-	err := errors.Join(m.smtp.Close(), m.web.Shutdown(ctx))
+	// The listener too: a server that is closed before it has begun to serve does not know it yet,
+	// and would accept for ever.
+	socket := m.smtpSocket.Close()
+	if errors.Is(socket, net.ErrClosed) {
+		socket = nil
+	}
+	err := errors.Join(m.smtp.Close(), socket, m.web.Shutdown(ctx))
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = m.web.Close()
 	}

@@ -264,3 +264,15 @@ func scan(t *testing.T, picture []byte) string {
 	}
 	return read.GetText()
 }
+
+func TestAMailboxThatIsClosedAtOnceEnds(t *testing.T) {
+	for range 200 {
+		box, err := mailbox.Start(t.Context(), mailbox.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := box.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
