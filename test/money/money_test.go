@@ -22,15 +22,20 @@ import (
 	"github.com/telcodev/esim-operator/internal/testshop"
 )
 
-// runs is how many random histories are tried on the API server in memory.
-const runs = "1000"
+// runs is how many random histories are tried on the API server in memory; manyRuns, where there
+// is time.
+const runs, manyRuns = "500", "1000"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
 	if !given {
-		if err := flag.Set("rapid.checks", runs); err != nil {
+		tried := runs
+		if os.Getenv("CRASH_EVERYWHERE") != "" {
+			tried = manyRuns
+		}
+		if err := flag.Set("rapid.checks", tried); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(2)
 		}
