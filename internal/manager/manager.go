@@ -19,6 +19,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -51,6 +52,8 @@ type Options struct {
 	WrapTransport func(http.RoundTripper) http.RoundTripper
 	// Clock, where set, tells the time for decisions that are written down.
 	Clock clock.PassiveClock
+	// NewInformer, where set, makes what fills the cache, such as one that lags.
+	NewInformer func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer
 	// AfterPass, where set, sees each order that was written.
 	AfterPass func(*v1alpha1.EsimOrder)
 	// SkipNameValidation allows several managers in one process.
@@ -126,6 +129,7 @@ func managerOptions(scheme *runtime.Scheme, config Config, o Options) ctrl.Optio
 	return ctrl.Options{
 		Scheme: scheme,
 		Cache: cache.Options{
+			NewInformer:                 o.NewInformer,
 			DefaultTransform:            cache.TransformStripManagedFields(),
 			ReaderFailOnMissingInformer: true,
 			ByObject: map[client.Object]cache.ByObject{
