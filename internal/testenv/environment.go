@@ -45,6 +45,8 @@ type Options struct {
 	Scheme *runtime.Scheme
 	// WithoutAdmission leaves config/admission out, for a test that applies it itself.
 	WithoutAdmission bool
+	// AdmissionPlugins are switched on beside those that the API server has by default.
+	AdmissionPlugins []string
 }
 
 // Environment is a running control plane. Stop ends it.
@@ -131,6 +133,9 @@ func (e *Environment) startControlPlane(o Options) error {
 	e.plane.ControlPlane.KubectlPath = filepath.Join(e.Assets, "kubectl")
 	if e.audit, err = configureAudit(apiServer, e.dir, o.Audit); err != nil {
 		return err
+	}
+	if len(o.AdmissionPlugins) > 0 {
+		apiServer.Configure().Append("enable-admission-plugins", o.AdmissionPlugins...)
 	}
 	if e.Config, err = e.plane.Start(); err != nil {
 		return fmt.Errorf("starting etcd and kube-apiserver: %w", err)
