@@ -50,6 +50,9 @@ type Options struct {
 	Live func(client.Reader) client.Reader
 	// WrapTransport, where set, wraps what carries calls to operators.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
+	// WrapEvents and WrapReceipts, where set, wrap what sends to clients' endpoints and by e-mail.
+	WrapEvents   func(controllers.EventSender) controllers.EventSender
+	WrapReceipts func(controllers.ReceiptSender) controllers.ReceiptSender
 	// Clock, where set, tells the time for decisions that are written down.
 	Clock clock.PassiveClock
 	// NewInformer, where set, makes what fills the cache, such as one that lags.
@@ -199,7 +202,7 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 		Receipts: config.Mail.sent(),
 	}
 	health := &controllers.EndpointHealth{}
-	courier, err := p.newCourier(config, health)
+	courier, err := p.newCourier(config, o, health)
 	if err != nil {
 		return err
 	}
@@ -278,14 +281,21 @@ func (p parts) addVendorWebhooks(config Config) error {
 }
 
 // newCourier is what sends receipts and events.
-func (p parts) newCourier(config Config, health *controllers.EndpointHealth) (*controllers.CourierReconciler, error) {
+func (p parts) newCourier(config Config, o Options, health *controllers.EndpointHealth) (*controllers.CourierReconciler, error) {
 	receipts, err := newReceipts(config, p.live, p.clock, p.mgr.GetLogger().WithName("receipts"))
 	if err != nil {
 		return nil, err
 	}
-	events, err := newWebhooks(config.Webhooks, p.clock)
+	webhooks, err := newWebhooks(config.Webhooks, p.clock)
 	if err != nil {
 		return nil, err
+	}
+	var events controllers.EventSender = webhooks
+	if o.WrapEvents != nil {
+		events = o.WrapEvents(events)
+	}
+	if o.WrapReceipts != nil && receipts != nil {
+		receipts = o.WrapReceipts(receipts)
 	}
 	return &controllers.CourierReconciler{
 		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Webhooks: events, Mail: receipts, Health: health,
