@@ -127,7 +127,7 @@ func (s *soak) resolve(ctx context.Context, t *tally, open []*v1alpha1.EsimOrder
 		}
 		if books == nil {
 			var err error
-			if books, err = s.owned(ctx); err != nil {
+			if books, err = s.simulator.Owned(ctx); err != nil {
 				return err
 			}
 		}

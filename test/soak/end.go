@@ -11,6 +11,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/money"
+	"github.com/telcodev/esim-operator/test/stand"
 )
 
 // endLimit is how long it may take to settle and delete everything.
@@ -30,7 +31,7 @@ func (s *soak) end(ctx context.Context, t *tally) error {
 		}
 	}
 	left := 0
-	err = until(ctx, endLimit, "the last order to go", func() (bool, error) {
+	err = stand.Until(ctx, endLimit, "the last order to go", func() (bool, error) {
 		orders, err := s.read(ctx)
 		left = len(orders)
 		return left == 0, err
@@ -95,7 +96,7 @@ func (s *soak) endRest(ctx context.Context) error {
 		}
 	}
 	for _, kind := range []client.ObjectList{&v1alpha1.EsimWalletList{}, &v1alpha1.EsimProductList{}, &v1alpha1.EsimOperatorList{}} {
-		err := until(ctx, readyLimit, fmt.Sprintf("the end of each item of %T", kind), func() (bool, error) {
+		err := stand.Until(ctx, readyLimit, fmt.Sprintf("the end of each item of %T", kind), func() (bool, error) {
 			if err := s.env.Client.List(ctx, kind); err != nil {
 				return false, fmt.Errorf("reading %T: %w", kind, err)
 			}

@@ -26,6 +26,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/testenv"
+	"github.com/telcodev/esim-operator/test/stand"
 )
 
 // gauges read what the manager and the API server tell of themselves.
@@ -206,7 +207,7 @@ func scrape(by *http.Client, request *http.Request, each func(name, labels strin
 		return fmt.Errorf("asking for metrics: %w", err)
 	}
 	defer func() { err = errors.Join(err, response.Body.Close()) }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	body, err := io.ReadAll(io.LimitReader(response.Body, stand.MaxAnswer))
 	if err != nil || response.StatusCode != http.StatusOK {
 		return errors.Join(fmt.Errorf("metrics are answered %s", response.Status), err)
 	}

@@ -10,43 +10,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
-	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/es2plus"
 	"github.com/telcodev/esim-operator/internal/money"
 	"github.com/telcodev/esim-operator/internal/smdp"
+	"github.com/telcodev/esim-operator/test/stand"
 )
-
-// owned is, by ICCID, the operator of every profile that was bought and not given back.
-func (s *soak) owned(ctx context.Context) (map[string]string, error) {
-	found := map[string]string{}
-	var profiles []smdp.Profile
-	if err := s.tell(ctx, http.MethodGet, "/profiles?limit=100000", "", &profiles); err != nil {
-		return nil, err
-	}
-	for _, profile := range profiles {
-		switch profile.State {
-		case smdp.StateReleased, smdp.StateDownloaded, smdp.StateInstalled:
-			found[string(profile.ICCID)] = telco
-		}
-	}
-	for _, name := range operators[1:] {
-		var ledger struct {
-			Purchases []struct {
-				ICCID     activation.ICCID `json:"iccid"`
-				GivenBack bool             `json:"givenBack"`
-			} `json:"purchases"`
-		}
-		if err := s.tell(ctx, http.MethodGet, control(name)+"/ledger", "", &ledger); err != nil {
-			return nil, err
-		}
-		for _, purchase := range ledger.Purchases {
-			if !purchase.GivenBack && purchase.ICCID != "" {
-				found[string(purchase.ICCID)] = name
-			}
-		}
-	}
-	return found, nil
-}
 
 // judge holds what all orders say against all ledgers, and against what was paid.
 func (s *soak) judge(ctx context.Context, t *tally) error {
@@ -54,7 +22,7 @@ func (s *soak) judge(ctx context.Context, t *tally) error {
 	if err != nil {
 		return err
 	}
-	owned, err := s.owned(ctx)
+	owned, err := s.simulator.Owned(ctx)
 	if err != nil {
 		return err
 	}
@@ -153,15 +121,9 @@ func costs(charged, priced string) bool {
 // judgeStranded holds the profiles that were reserved and not bought against the answers of
 // DownloadOrder that were lost, to faults and to kills: at each kill as many as were in flight.
 func (s *soak) judgeStranded(ctx context.Context, t *tally) error {
-	var profiles []smdp.Profile
-	if err := s.tell(ctx, http.MethodGet, "/profiles?limit=100000", "", &profiles); err != nil {
+	var err error
+	if t.stranded, err = s.simulator.Stranded(ctx); err != nil {
 		return err
-	}
-	for _, profile := range profiles {
-		switch profile.State {
-		case smdp.StateAllocated, smdp.StateLinked, smdp.StateConfirmed:
-			t.stranded++
-		}
 	}
 	const page = 10_000
 	for after, more := int64(0), true; more; {
@@ -170,7 +132,7 @@ func (s *soak) judgeStranded(ctx context.Context, t *tally) error {
 			More    bool               `json:"more"`
 		}
 		path := fmt.Sprintf("/ledger?function=%s&after=%d&limit=%d", es2plus.DownloadOrder, after, page)
-		if err := s.tell(ctx, http.MethodGet, path, "", &found); err != nil {
+		if err := s.simulator.Tell(ctx, http.MethodGet, path, "", &found); err != nil {
 			return err
 		}
 		for _, entry := range found.Entries {
@@ -181,7 +143,7 @@ func (s *soak) judgeStranded(ctx context.Context, t *tally) error {
 		}
 		more = found.More
 	}
-	t.strandable += t.kills * int(s.operator(telco).Spec.Limits.InFlight)
+	t.strandable += t.kills * int(s.operator(stand.Telco).Spec.Limits.InFlight)
 	if t.stranded > t.strandable {
 		return fmt.Errorf("%d profiles are stranded, and only %d answers of DownloadOrder can have been lost", t.stranded, t.strandable)
 	}
@@ -216,7 +178,7 @@ func (s *soak) judgeMoney(ctx context.Context, t *tally, orders map[types.UID]*v
 		}
 	}
 	differing := -1.0
-	err = until(ctx, readyLimit, "an audit of all wallets without a difference", func() (bool, error) {
+	err = stand.Until(ctx, readyLimit, "an audit of all wallets without a difference", func() (bool, error) {
 		found, err := s.gauges.read(ctx)
 		if err != nil {
 			return false, nil //nolint:nilerr // a manager that is just starting does not answer.
@@ -234,7 +196,7 @@ func (s *soak) judgeMoney(ctx context.Context, t *tally, orders map[types.UID]*v
 
 func (s *soak) awaitBalance(ctx context.Context, namespace string, want money.Amount) error {
 	shows := ""
-	err := until(ctx, readyLimit, "a balance", func() (bool, error) {
+	err := stand.Until(ctx, readyLimit, "a balance", func() (bool, error) {
 		var found v1alpha1.EsimWallet
 		if err := s.env.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: wallet}, &found); err != nil {
 			return false, fmt.Errorf("reading the wallet of %s: %w", namespace, err)

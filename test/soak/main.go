@@ -110,7 +110,7 @@ func readSettings(getenv func(string) string, now time.Time) (settings, error) {
 // soak is one run.
 type soak struct {
 	settings
-	*stand
+	*premises
 	out     io.Writer
 	chance  *rand.Rand
 	began   time.Time
@@ -131,7 +131,7 @@ func run(ctx context.Context, of settings, out io.Writer) (err error) {
 	s := &soak{settings: of, out: out, chance: rand.New(rand.NewPCG(of.seed, 1)), began: time.Now()} //nolint:gosec // what is drawn shall be drawn again.
 	s.sayf("SOAK_SEED=%d: %d orders over %s, %.0f %% of calls go wrong, the manager is killed every %s",
 		s.seed, s.orders, s.storm, 100*s.faults, s.kill)
-	if s.stand, err = newStand(ctx, s.keep); err != nil {
+	if s.premises, err = newPremises(ctx, s.keep); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()

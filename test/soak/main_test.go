@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/telcodev/esim-operator/test/stand"
 )
 
 func environment(pairs map[string]string) func(string) string {
@@ -63,7 +65,7 @@ func TestOffersAreAHundredInAHundred(t *testing.T) {
 	for _, offered := range offers {
 		sum += offered.weight
 		for _, operator := range offered.sources {
-			if plans[operator] == "" {
+			if stand.Plan(operator) == "" {
 				t.Errorf("%s is to come from %q, which is no operator", offered.name, operator)
 			}
 		}

@@ -3,10 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,17 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
-	"github.com/telcodev/esim-operator/internal/smdp"
-	"github.com/telcodev/esim-operator/internal/testenv"
-)
-
-// The four operators, by the names of their EsimOperators; those of wholesalers are also their
-// paths in the simulator's control API.
-const (
-	telco      = "telco-one"
-	zendit     = "zendit"
-	esimAccess = "esim-access"
-	airalo     = "airalo"
+	"github.com/telcodev/esim-operator/test/stand"
 )
 
 const (
@@ -37,9 +23,6 @@ const (
 	failoverAfter = 5 * time.Second
 	settleAfter   = 5 * time.Second
 )
-
-// plans are one week in Japan by each operator's name for it.
-var plans = map[string]string{telco: "JP-1GB-7D", zendit: "ESIM-JP-7D-1GB-NOROAM", esimAccess: "JP_1_7", airalo: "jp-7days-1gb"}
 
 // offer is a variant of the product: an order of operators, a price, and how often it is ordered.
 type offer struct {
@@ -55,19 +38,19 @@ type offer struct {
 // offers begin at each operator. Airalo gives three tokens a minute, to a manager that dies more
 // often than that: little goes there first.
 var offers = []offer{
-	{name: "telco-first", amount: "4.50", sources: []string{telco, zendit, esimAccess, airalo}, weight: 43},
-	{name: "zendit-first", amount: "3.99", sources: []string{zendit, esimAccess, telco, airalo}, weight: 25},
-	{name: "access-first", amount: "4.07", sources: []string{esimAccess, telco, zendit, airalo}, weight: 20},
-	{name: "airalo-first", amount: "6.01", sources: []string{airalo, zendit, telco}, weight: 7},
-	{name: "nowhere", amount: "5.55", sources: []string{telco, zendit, esimAccess, airalo}, weight: 5, unknown: true},
+	{name: "telco-first", amount: "4.50", sources: []string{stand.Telco, stand.Zendit, stand.EsimAccess, stand.Airalo}, weight: 43},
+	{name: "zendit-first", amount: "3.99", sources: []string{stand.Zendit, stand.EsimAccess, stand.Telco, stand.Airalo}, weight: 25},
+	{name: "access-first", amount: "4.07", sources: []string{stand.EsimAccess, stand.Telco, stand.Zendit, stand.Airalo}, weight: 20},
+	{name: "airalo-first", amount: "6.01", sources: []string{stand.Airalo, stand.Zendit, stand.Telco}, weight: 7},
+	{name: "nowhere", amount: "5.55", sources: []string{stand.Telco, stand.Zendit, stand.EsimAccess, stand.Airalo}, weight: 5, unknown: true},
 }
 
 // stock opens the shop: operators with their Secrets, the product, and clients with wallets.
 func (s *soak) stock(ctx context.Context) error {
 	objects := []client.Object{s.product()}
-	for _, name := range slices.Sorted(maps.Keys(plans)) {
+	for _, name := range stand.Operators() {
 		operator := s.operator(name)
-		secret, err := s.credentials(name)
+		secret, err := s.simulator.Credentials(name)
 		if err != nil {
 			return err
 		}
@@ -99,7 +82,7 @@ func (s *soak) product() *v1alpha1.EsimProduct {
 	for _, offered := range offers {
 		variant := v1alpha1.EsimVariant{Name: offered.name, DisplayName: offered.name, Amount: offered.amount, DataAmountGB: "1", ValidityDays: 7}
 		for _, operator := range offered.sources {
-			plan := plans[operator]
+			plan := stand.Plan(operator)
 			if offered.unknown {
 				plan = "no-such-plan"
 			}
@@ -119,40 +102,6 @@ func (s *soak) operator(name string) *v1alpha1.EsimOperator {
 			Recovery: v1alpha1.OperatorRecovery{GiveUpAfter: after(24 * time.Hour), FailoverAfter: after(failoverAfter), SettleAfter: after(settleAfter)},
 		},
 	}
-	secret := v1alpha1.SecretReference{Name: name}
-	reseller := func(path string) *v1alpha1.ResellerDriver {
-		return &v1alpha1.ResellerDriver{URL: "https://" + s.addresses[name] + path, CredentialsSecretRef: secret}
-	}
-	switch name {
-	case telco:
-		made.Spec.ES2Plus = &v1alpha1.ES2PlusDriver{
-			URL: "https://" + s.addresses[name], FunctionRequesterIdentifier: smdp.DefaultRequester, TLSSecretRef: secret,
-		}
-	case zendit:
-		made.Spec.Zendit = reseller("/v1")
-	case esimAccess:
-		made.Spec.EsimAccess = reseller("/api/v1/open")
-	case airalo:
-		made.Spec.Airalo = reseller("/v2")
-	}
+	s.simulator.Connect(made)
 	return made
-}
-
-// credentials is the Secret of what the simulator has written into an operator's folder.
-func (s *soak) credentials(name string) (*corev1.Secret, error) {
-	folder := filepath.Join(s.folder, "smdp", "wholesalers", name)
-	if name == telco {
-		folder = filepath.Join(s.folder, "smdp", "pki", "clients", smdp.DefaultRequester)
-	}
-	files, err := os.ReadDir(folder)
-	if err != nil {
-		return nil, fmt.Errorf("reading the credentials at %s: %w", name, err)
-	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: testenv.SystemNamespace, Name: name}, Data: map[string][]byte{}}
-	for _, file := range files {
-		if secret.Data[file.Name()], err = os.ReadFile(filepath.Join(folder, file.Name())); err != nil {
-			return nil, fmt.Errorf("reading the credentials at %s: %w", name, err)
-		}
-	}
-	return secret, nil
 }

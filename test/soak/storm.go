@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/test/stand"
 )
 
 // fault as both forms of the control API take it.
@@ -63,12 +64,9 @@ func wholesaleFaults() []fault {
 	}
 }
 
-// operators are all four, in the order in which things happen to them.
-var operators = []string{telco, zendit, esimAccess, airalo}
-
 // control is where the control API has an operator's part.
 func control(operator string) string {
-	if operator == telco {
+	if operator == stand.Telco {
 		return ""
 	}
 	return "/" + operator
@@ -80,7 +78,7 @@ func (s *soak) upset(ctx context.Context, operator string) error {
 		return nil
 	}
 	all := wholesaleFaults()
-	if operator == telco {
+	if operator == stand.Telco {
 		all = es2plusFaults()
 	}
 	for i, f := range all {
@@ -97,21 +95,21 @@ func (s *soak) inject(ctx context.Context, operator string, f fault) error {
 	if err != nil {
 		return fmt.Errorf("writing a fault: %w", err)
 	}
-	return s.tell(ctx, http.MethodPost, control(operator)+"/faults", string(body), nil)
+	return s.simulator.Tell(ctx, http.MethodPost, control(operator)+"/faults", string(body), nil)
 }
 
 // soothe ends all faults of an operator. Those of the SM-DP+ tell last how often they hit.
 func (s *soak) soothe(ctx context.Context, operator string) error {
-	if operator == telco {
+	if operator == stand.Telco {
 		var ended []struct{ Hits int }
-		if err := s.tell(ctx, http.MethodGet, "/faults", "", &ended); err != nil {
+		if err := s.simulator.Tell(ctx, http.MethodGet, "/faults", "", &ended); err != nil {
 			return err
 		}
 		for _, f := range ended {
 			s.spoilt += f.Hits
 		}
 	}
-	return s.tell(ctx, http.MethodDelete, control(operator)+"/faults", "", nil)
+	return s.simulator.Tell(ctx, http.MethodDelete, control(operator)+"/faults", "", nil)
 }
 
 // fraction that the i-th of n faults is drawn with, so that each hits as many calls as any other
@@ -124,14 +122,14 @@ func fraction(share float64, i, n int) float64 {
 // tempest has all orders come, evenly, with the faults on, the manager being killed, and one
 // operator after the other gone for a while.
 func (s *soak) tempest(ctx context.Context) (*tally, error) {
-	for _, operator := range operators {
+	for _, operator := range stand.Operators() {
 		if err := s.upset(ctx, operator); err != nil {
 			return nil, err
 		}
-		if operator == telco {
+		if operator == stand.Telco {
 			continue
 		}
-		if err := s.tell(ctx, http.MethodPut, control(operator)+"/delays", `{"list": "2s"}`, nil); err != nil {
+		if err := s.simulator.Tell(ctx, http.MethodPut, control(operator)+"/delays", `{"list": "2s"}`, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -147,7 +145,7 @@ func (s *soak) tempest(ctx context.Context) (*tally, error) {
 	}
 	t.kills, t.outages = s.kills, s.outages
 	s.sayf("the storm is over: %d orders placed, the manager killed %d times, operators gone %d times", len(t.orders), s.kills, s.outages)
-	for _, operator := range operators {
+	for _, operator := range stand.Operators() {
 		if err := s.soothe(ctx, operator); err != nil {
 			return nil, err
 		}
@@ -157,10 +155,10 @@ func (s *soak) tempest(ctx context.Context) (*tally, error) {
 
 // countFaults notes how many calls went wrong in the storm.
 func (s *soak) countFaults(ctx context.Context, t *tally) error {
-	t.add("calls to "+telco+" that went wrong", "%d", s.spoilt)
-	for _, name := range operators[1:] {
+	t.add("calls to "+stand.Telco+" that went wrong", "%d", s.spoilt)
+	for _, name := range stand.Operators()[1:] {
 		found := map[string]struct{ Arrived, Faults int }{}
-		if err := s.tell(ctx, http.MethodGet, control(name)+"/calls", "", &found); err != nil {
+		if err := s.simulator.Tell(ctx, http.MethodGet, control(name)+"/calls", "", &found); err != nil {
 			return err
 		}
 		arrived, wrong := 0, 0
@@ -189,7 +187,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func (s *soak) keepStopping(ctx context.Context) error {
 	chance := rand.New(rand.NewPCG(s.seed, 3)) //nolint:gosec // it shall be drawn again.
 	for s.faults > 0 && sleep(ctx, 10*time.Second+time.Duration(chance.Int64N(int64(20*time.Second)))) {
-		operator := operators[chance.IntN(len(operators))]
+		operator := stand.Operators()[chance.IntN(4)]
 		if err := s.inject(ctx, operator, fault{"kind": "refuse-connection"}); err != nil {
 			return err
 		}
@@ -278,7 +276,7 @@ func (s *soak) keepKilling(ctx context.Context) error {
 		if !sleep(ctx, lives) {
 			return nil
 		}
-		if err := s.manager.kill(); err != nil {
+		if err := s.manager.Kill(); err != nil {
 			return err
 		}
 		s.kills++

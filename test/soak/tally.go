@@ -9,6 +9,8 @@ import (
 	"text/tabwriter"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/telcodev/esim-operator/test/stand"
 )
 
 // ordered is an order as it was placed.
@@ -50,7 +52,7 @@ func (t *tally) print(to io.Writer) error {
 	for _, phase := range slices.Sorted(maps.Keys(t.ended)) {
 		lines = append(lines, figure{"ended " + phase, fmt.Sprint(t.ended[phase])})
 	}
-	for _, name := range slices.Sorted(maps.Keys(plans)) {
+	for _, name := range stand.Operators() {
 		lines = append(lines, figure{"delivered from, and owned at, " + name, fmt.Sprintf("%d, %d", t.delivered[name], t.owned[name])})
 	}
 	lines = append(lines, figure{"resolved by a person", fmt.Sprint(t.resolved)},

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/telcodev/esim-operator/internal/testenv"
+	"github.com/telcodev/esim-operator/test/stand"
+)
+
+const (
+	// auditInterval is managerConfig's.
+	auditInterval = 10 * time.Second
+	readyLimit    = time.Minute
+)
+
+// premises are what runs: a control plane, the simulator of four operators, and the manager.
+type premises struct {
+	env    *testenv.Environment
+	folder string
+	// metrics and health are the manager's addresses.
+	metrics, health string
+
+	simulator *stand.Simulator
+	mu        sync.Mutex
+	manager   *stand.Process // another one after each kill; mu guards it, and since when it runs
+	started   time.Time
+	kills     int
+	closers   []func() error
+}
+
+func newPremises(ctx context.Context, keep string) (*premises, error) {
+	s := &premises{}
+	if err := s.open(ctx, keep); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *premises) open(ctx context.Context, keep string) (err error) {
+	if s.folder = keep; keep == "" {
+		if s.folder, err = os.MkdirTemp("", "esim-soak-"); err != nil {
+			return fmt.Errorf("making a folder: %w", err)
+		}
+		s.closers = append(s.closers, func() error { return os.RemoveAll(s.folder) })
+	} else if err := os.MkdirAll(keep, 0o700); err != nil {
+		return fmt.Errorf("making a folder: %w", err)
+	}
+	if s.env, err = testenv.Start(ctx, testenv.Options{}); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.env.Stop)
+	build := exec.CommandContext(ctx, "go", "build", "-o", s.folder+string(filepath.Separator), "./cmd/manager", "./cmd/smdp-simulator")
+	build.Dir, build.Stderr = s.env.Root, os.Stderr
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("building the manager and the simulator: %w", err)
+	}
+	free, err := stand.FreeAddresses(ctx, 2)
+	if err != nil {
+		return err
+	}
+	s.metrics, s.health = free[0], free[1]
+	s.simulator, err = stand.StartSimulator(ctx, s.folder)
+	return err
+}
+
+// close ends everything, what began last first.
+func (s *premises) close() error {
+	errs := []error{s.manager.Kill()}
+	if s.simulator != nil {
+		errs = append(errs, s.simulator.Kill())
+	}
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+// startManager starts a manager and returns once it is ready. It leads once the lease of the one
+// before has run out.
+func (s *premises) startManager(ctx context.Context) error {
+	kubeconfig := filepath.Join(s.folder, "kubeconfig")
+	if _, err := os.Stat(kubeconfig); errors.Is(err, os.ErrNotExist) {
+		config, err := s.env.ManagerConfig()
+		if err != nil {
+			return err
+		}
+		if err := stand.WriteKubeconfig(kubeconfig, config); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(s.folder, "manager.yaml"), []byte(managerConfig), 0o600); err != nil {
+			return fmt.Errorf("writing the manager's configuration: %w", err)
+		}
+	}
+	started, err := stand.StartProcess(s.folder, "manager", []string{"KUBECONFIG=" + kubeconfig},
+		"controllers", "--config="+filepath.Join(s.folder, "manager.yaml"),
+		"--metrics-bind-address="+s.metrics, "--health-probe-bind-address="+s.health)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.manager, s.started = started, time.Now()
+	s.mu.Unlock()
+	return stand.AwaitAnswer(ctx, "http://"+s.health+"/readyz")
+}
+
+// managerConfig has a lease as short as it may be, and no retry waits for minutes.
+const managerConfig = `writeTimeout: 2s
+leaderElection: {leaseDuration: 7s, renewDeadline: 5s, retryPeriod: 500ms}
+probeInterval: 5s
+auditInterval: 10s
+pace:
+  transient: {initial: 500ms, max: 10s}
+  scarce: {initial: 2s, max: 10s}
+  misconfigured: {initial: 2s, max: 10s}
+breaker: {delay: 2s, trialInterval: 2s}
+`
+
+// managerStarted is since when the manager runs that runs now.
+func (s *premises) managerStarted() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.started
+}
+
+// pidOfManager is the manager's that runs now.
+func (s *premises) pidOfManager() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.manager.PID()
+}
