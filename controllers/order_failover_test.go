@@ -32,7 +32,9 @@ type vendor struct {
 	keeps, installed, foreign bool
 	// garbled sells what nobody can read; soldOut and rejects sell nothing.
 	garbled, soldOut, rejects bool
-	fresh                     []bool
+	// failing is what each call fails with, where it is set.
+	failing error
+	fresh   []bool
 }
 
 // vendorICCID is what a vendor sells.
@@ -44,6 +46,9 @@ func (v *vendor) Close()                      {}
 func (v *vendor) set(change func(*vendor))    { v.mu.Lock(); defer v.mu.Unlock(); change(v) }
 
 func (v *vendor) reached() error {
+	if v.failing != nil {
+		return v.failing
+	}
 	if v.away {
 		return &operators.Error{Class: operators.Transient, Message: "it cannot be reached; nothing was sent", Unsent: true}
 	}

@@ -35,6 +35,8 @@ func (r *OrderReconciler) close(ctx context.Context, p *pass, held string, cause
 	provisioning.ICCID, provisioning.Closing = held, held
 	if held == provisioning.RequestID {
 		provisioning.ICCID = ""
+	} else {
+		p.inDoubt = false
 	}
 	provisioning.NextAttemptTime = nil
 	recordError(p, cause)
@@ -153,6 +155,7 @@ func (r *OrderReconciler) deliverUnreturnable(ctx context.Context, p *pass, inst
 // givenBack goes on after the operator's answer that the profile is of no use to anybody: the
 // order ends, or is bought anew.
 func (r *OrderReconciler) givenBack(ctx context.Context, p *pass) (*decision, error) {
+	p.inDoubt = false
 	provisioning := p.provisioning()
 	operator, err := r.operator(ctx, provisioning.OperatorRef.Name)
 	if err != nil {

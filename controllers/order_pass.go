@@ -35,6 +35,9 @@ type pass struct {
 	journal *journal
 	// profile is what the operator made ready.
 	profile operators.Profile
+	// inDoubt tells that the operator keeps books, that the attempt may have bought something, and
+	// that the books have not told yet.
+	inDoubt bool
 	// ended is the request ID of the attempt that this pass ends.
 	ended string
 	// ending tells that the order ends once what it holds is given back.
@@ -45,7 +48,9 @@ type pass struct {
 
 func newPass(order *v1alpha1.EsimOrder, now time.Time) *pass {
 	order = order.DeepCopy()
-	return &pass{order: order, written: *order.Status.DeepCopy(), generation: order.Generation, now: now}
+	return &pass{
+		order: order, written: *order.Status.DeepCopy(), generation: order.Generation, now: now, inDoubt: recordedDoubt(order),
+	}
 }
 
 // leave gives back what the pass holds of what others wait for.

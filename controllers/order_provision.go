@@ -41,7 +41,8 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 	}
 	books := operator.Spec.ES2Plus == nil
 	held := p.held()
-	if exhausted(provisioning, operator.GiveUpAfter(), p.now) {
+	p.inDoubt = p.inDoubt || books && held == "" && r.maybeSent(provisioning)
+	if !p.inDoubt && exhausted(provisioning, operator.GiveUpAfter(), p.now) {
 		what, err := r.mayHold(ctx, p)
 		if err != nil {
 			return nil, err
@@ -76,6 +77,7 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 	if err != nil {
 		return r.notProvisioned(ctx, p, err)
 	}
+	p.inDoubt = false
 	return nil, nil
 }
 
@@ -240,8 +242,11 @@ func (r *OrderReconciler) addLostAnswers(p *pass, lost int32) bool {
 func (r *OrderReconciler) later(p *pass, failed *operators.Error, after time.Duration) *decision {
 	p.provisioning().NextAttemptTime = timeAfter(p.now, after)
 	d := &decision{reason: pendingReason(failed.Class), message: failed.Error(), after: after}
-	if failed.Class == operators.OutcomeUnknown {
-		d.condition = v1alpha1.ConditionOutcomeUnknown
+	if p.inDoubt = p.inDoubt && leavesInDoubt(failed); p.inDoubt || failed.Class == operators.OutcomeUnknown {
+		d.reason, d.condition = v1alpha1.ConditionOutcomeUnknown, v1alpha1.ConditionOutcomeUnknown
+	}
+	if p.inDoubt && failed.Class != operators.OutcomeUnknown {
+		d.message = messageInDoubt + d.message
 	}
 	if p.provisioning().Tries == triesBeforeEvent {
 		d.event = &orderEvent{eventWarning, d.reason, "Retry", "The order is not filled yet: " + failed.Error()}
@@ -268,7 +273,7 @@ func (r *OrderReconciler) beginAttempt(p *pass, source v1alpha1.VariantSource, f
 	provisioning.RequestID = requestID(p.order.UID, provisioning.Attempt)
 	provisioning.OperatorRef, provisioning.PlanID = source.OperatorRef, source.PlanID
 	provisioning.ICCID, provisioning.Closing, provisioning.Tries = "", "", 0
-	p.ended = requestID(p.order.UID, ended.Attempt)
+	p.ended, p.inDoubt = requestID(p.order.UID, ended.Attempt), false
 	r.unsent.note(provisioning.RequestID)
 	p.journal.Dropped()
 	d := r.later(p, failed, after)

@@ -308,12 +308,14 @@ func exceptionOf(order *v1alpha1.EsimOrder) string {
 }
 
 // setException sets the condition that holds now beside the usual ones, and removes those that
-// held before.
+// held before; but not that the outcome is unknown, while it is.
 func setException(p *pass, holds, reason, message string) {
 	for _, exception := range exceptions {
-		if exception == holds {
+		switch {
+		case exception == holds:
 			p.set(exception, metav1.ConditionTrue, reason, message)
-		} else {
+		case exception == v1alpha1.ConditionOutcomeUnknown && p.inDoubt && !p.order.Terminal():
+		default:
 			meta.RemoveStatusCondition((*[]metav1.Condition)(&p.order.Status.Conditions), exception)
 		}
 	}
