@@ -35,6 +35,8 @@ type AuditEvent struct {
 	Received time.Time
 	// User is the name that the request was authenticated as.
 	User string
+	// UserAgent is what the client calls itself; client-go's begins with the program's name.
+	UserAgent string
 	// Verb as RBAC knows it, such as create, update, patch or watch.
 	Verb string
 	// Group, Resource, Subresource, Namespace and Name say what the request was about;
@@ -101,8 +103,10 @@ func auditEvent(event *auditv1.Event) AuditEvent {
 	short := AuditEvent{
 		Received: event.RequestReceivedTimestamp.Time,
 		User:     event.User.Username,
-		Verb:     event.Verb,
-		URI:      event.RequestURI,
+
+		UserAgent: event.UserAgent,
+		Verb:      event.Verb,
+		URI:       event.RequestURI,
 	}
 	if event.ResponseStatus != nil {
 		short.Code = int(event.ResponseStatus.Code)

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	createdLine = `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"RequestResponse","auditID":"a","stage":"ResponseComplete","requestURI":"/apis/esim.telco.dev/v1alpha1/namespaces/acme/esimorders/trip/status","verb":"update","user":{"username":"system:serviceaccount:esim-system:esim-operator-controllers"},"objectRef":{"resource":"esimorders","namespace":"acme","name":"trip","apiGroup":"esim.telco.dev","apiVersion":"v1alpha1","subresource":"status"},"responseStatus":{"metadata":{},"code":409},"requestObject":{"a":1},"requestReceivedTimestamp":"2026-01-02T03:04:05.000000Z","stageTimestamp":"2026-01-02T03:04:05.000000Z"}` + "\n"
+	createdLine = `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"RequestResponse","auditID":"a","stage":"ResponseComplete","requestURI":"/apis/esim.telco.dev/v1alpha1/namespaces/acme/esimorders/trip/status","verb":"update","user":{"username":"system:serviceaccount:esim-system:esim-operator-controllers"},"userAgent":"manager/v0.0.0","objectRef":{"resource":"esimorders","namespace":"acme","name":"trip","apiGroup":"esim.telco.dev","apiVersion":"v1alpha1","subresource":"status"},"responseStatus":{"metadata":{},"code":409},"requestObject":{"a":1},"requestReceivedTimestamp":"2026-01-02T03:04:05.000000Z","stageTimestamp":"2026-01-02T03:04:05.000000Z"}` + "\n"
 	startedLine = `{"kind":"Event","apiVersion":"audit.k8s.io/v1","stage":"ResponseStarted","verb":"watch"}` + "\n"
 )
 
@@ -17,6 +17,7 @@ func TestParseAudit(t *testing.T) {
 	created := AuditEvent{
 		Received:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		User:        "system:serviceaccount:esim-system:esim-operator-controllers",
+		UserAgent:   "manager/v0.0.0",
 		Verb:        "update",
 		Group:       "esim.telco.dev",
 		Resource:    "esimorders",

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -43,6 +45,8 @@ type Options struct {
 	Audit AuditLevel
 	// Scheme of Client. Default: Kubernetes' own kinds and esim.telco.dev.
 	Scheme *runtime.Scheme
+	// EtcdQuota is how large etcd's database may become, in bytes; etcd's own default where 0.
+	EtcdQuota int64
 	// WithoutAdmission leaves config/admission out, for a test that applies it itself.
 	WithoutAdmission bool
 	// AdmissionPlugins are switched on beside those that the API server has by default.
@@ -66,6 +70,8 @@ type Environment struct {
 	audit  string
 	plane  *envtest.Environment
 	keeper *keeper
+	// again are parts of the control plane that were ended and started anew.
+	again map[Part]*exec.Cmd
 }
 
 // Start brings up a control plane and installs config/ on it; every admission policy is in
@@ -114,6 +120,9 @@ func (e *Environment) startControlPlane(o Options) error {
 		ControlPlaneStopTimeout:  processTimeout,
 	}
 	etcd := &envtest.Etcd{DataDir: filepath.Join(e.dir, "etcd")}
+	if o.EtcdQuota > 0 {
+		etcd.Configure().Set("quota-backend-bytes", strconv.FormatInt(o.EtcdQuota, 10))
+	}
 	apiServer := e.plane.ControlPlane.GetAPIServer()
 	apiServer.CertDir = filepath.Join(e.dir, "kube-apiserver")
 	e.plane.ControlPlane.Etcd = etcd
@@ -240,7 +249,7 @@ func (e *Environment) UserClient(name string, groups ...string) (client.Client, 
 func (e *Environment) Stop() error {
 	var errs []error
 	if e.plane != nil {
-		errs = append(errs, e.plane.Stop())
+		errs = append(errs, e.endAgain(APIServer), e.plane.Stop(), e.endAgain(Etcd))
 	}
 	if e.keeper != nil {
 		errs = append(errs, e.keeper.stop())

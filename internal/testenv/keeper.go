@@ -21,9 +21,11 @@ done
 rm -rf "$1"
 `
 
-// wrapperScript notes its PID and becomes the process that it stands for.
+// wrapperScript notes its PID and its arguments, each ended by a zero byte, and becomes the
+// process that it stands for.
 const wrapperScript = `#!/bin/sh
 echo $$ > '%s'
+printf '%%s\0' "$@" > '%s'
 exec '%s' "$@"
 `
 
@@ -56,8 +58,8 @@ func startKeeper(dir string) (*keeper, error) {
 func (k *keeper) wrap(binary string) (string, error) {
 	name := filepath.Base(binary)
 	wrapper := filepath.Join(k.dir, name+".sh")
-	pidFile := filepath.Join(k.dir, name+".pid")
-	script := fmt.Sprintf(wrapperScript, shellQuoted(pidFile), shellQuoted(binary))
+	note := func(what string) string { return shellQuoted(filepath.Join(k.dir, name+what)) }
+	script := fmt.Sprintf(wrapperScript, note(".pid"), note(".args"), shellQuoted(binary))
 	//nolint:gosec // it is to be executed, by its owner alone.
 	if err := os.WriteFile(wrapper, []byte(script), 0o700); err != nil {
 		return "", fmt.Errorf("wrapping %s: %w", name, err)
