@@ -127,7 +127,6 @@ func (r *CatalogueReconciler) importList(ctx context.Context, operator *v1alpha1
 	if err != nil {
 		return made, 0, err
 	}
-	r.tellCosts(operator.Name, plans)
 	before, err := r.products(ctx, operator.Name)
 	if err != nil {
 		return made, 0, err
@@ -142,6 +141,7 @@ func (r *CatalogueReconciler) importList(ctx context.Context, operator *v1alpha1
 	if made.Plans == 0 {
 		return made, 0, errEmptyList
 	}
+	r.tellCosts(operator.Name, plans)
 	for _, name := range slices.Sorted(maps.Keys(made.Products)) {
 		written, err := r.apply(ctx, operator.Name, name, made.Products[name], before[name])
 		if err != nil {
@@ -154,11 +154,15 @@ func (r *CatalogueReconciler) importList(ctx context.Context, operator *v1alpha1
 	return made, changed, nil
 }
 
-// tellCosts tells the connection what each plan costs us.
+// tellCosts tells the connection what each plan costs us, and what a region's plan covers.
 func (r *CatalogueReconciler) tellCosts(operator string, plans []operators.Plan) {
 	costs := make(map[string]connections.Cost, len(plans))
 	for i := range plans {
-		costs[plans[i].ID] = connections.Cost{Amount: plans[i].Cost, Currency: plans[i].Currency}
+		cost := connections.Cost{Amount: plans[i].Cost, Currency: plans[i].Currency}
+		if plans[i].Region != "" {
+			cost.Countries = plans[i].Countries
+		}
+		costs[plans[i].ID] = cost
 	}
 	r.Connections.For(operator).Listed(costs)
 }
