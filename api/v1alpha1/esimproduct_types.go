@@ -76,6 +76,12 @@ type EsimProductSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=200
 	Variants []EsimVariant `json:"variants,omitempty"`
+
+	// merge makes variants of what operators' lists hold for the countryCode.
+	// Variants of your own may stand beside them, and what you change of theirs
+	// stays as you changed it.
+	// +optional
+	Merge *ProductMerge `json:"merge,omitempty"`
 }
 
 // EsimVariant is a data plan within a product.
@@ -164,7 +170,8 @@ type EsimProductStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	Sellers []string `json:"sellers,omitempty"`
 
-	// conditions: Ready, AmountsDistinct; and SourcesTooDear while it holds.
+	// conditions: Ready, AmountsDistinct; SourcesTooDear while it holds; and Merged
+	// where the spec has merge.
 	// +optional
 	Conditions Conditions `json:"conditions,omitempty"`
 }

@@ -132,22 +132,22 @@ func (m *Maker) variant(plan *operators.Plan) (v1alpha1.EsimVariant, error) {
 		return v1alpha1.EsimVariant{}, fmt.Errorf("rounding the price: %w", err)
 	}
 	return v1alpha1.EsimVariant{
-		Name: VariantName(plan.ID), DisplayName: size(plan), Amount: v1alpha1.Decimal(price.String()),
+		Name: VariantName(plan.ID), DisplayName: sizeName(plan.DataGB, plan.Days), Amount: v1alpha1.Decimal(price.String()),
 		DataAmountGB: v1alpha1.Decimal(plan.DataGB.String()), ValidityDays: min(plan.Days, 3650),
 		Sources: []v1alpha1.VariantSource{{OperatorRef: v1alpha1.OperatorReference{Name: m.operator}, PlanID: plan.ID}},
 	}, nil
 }
 
-// size is what customers read of a plan, such as 1 GB / 7 days.
-func size(plan *operators.Plan) string {
-	data := plan.DataGB.String() + " GB"
-	if plan.DataGB.Sign() == 0 {
+// sizeName is what customers read of a plan, such as 1 GB / 7 days.
+func sizeName(dataGB money.Amount, days int32) string {
+	data := dataGB.String() + " GB"
+	if dataGB.Sign() == 0 {
 		data = "Unlimited"
 	}
-	if plan.Days == 1 {
+	if days == 1 {
 		return data + " / 1 day"
 	}
-	return fmt.Sprintf("%s / %d days", data, plan.Days)
+	return fmt.Sprintf("%s / %d days", data, days)
 }
 
 // finish sets what follows from all variants together, and leaves out what is too much.
