@@ -29,7 +29,8 @@ import (
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators,verbs=get;list;watch
 
 // ProductReconciler gives each EsimProduct and each of its variants the id that REST clients
-// know them by, and tells what of it can be sold now.
+// know them by, follows the rule by which it merges what operators list, and tells what of it
+// can be sold now.
 //
 // The work for one product does not grow with the number of products.
 type ProductReconciler struct {
@@ -51,8 +52,8 @@ type ProductReconciler struct {
 }
 
 const (
-	// indexOperators holds products by the EsimOperators that they name.
-	indexOperators = "spec.variants.sources.operatorRef.name"
+	// indexOperators holds products by the EsimOperators that they name, in sources and in rules.
+	indexOperators = "operatorRefs.name"
 	// productsAtOnce is how many products are worked on in parallel: a write each, after the
 	// start of a large catalogue.
 	productsAtOnce = 4
@@ -60,24 +61,21 @@ const (
 
 // SetupWithManager registers the controller, its index and its watches.
 func (r *ProductReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
-	err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.EsimProduct{}, indexOperators, func(o client.Object) []string {
-		product, ok := o.(*v1alpha1.EsimProduct)
-		if !ok {
-			return nil
+	for field, extract := range map[string]client.IndexerFunc{indexOperators: byOperator, indexMerges: byMerged} {
+		if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.EsimProduct{}, field, extract); err != nil {
+			return fmt.Errorf("indexing products by %s: %w", field, err)
 		}
-		return operatorNames(product.Spec.Variants)
-	})
-	if err != nil {
-		return fmt.Errorf("indexing products by operator: %w", err)
 	}
-	err = ctrl.NewControllerManagedBy(mgr).
+	err := ctrl.NewControllerManagedBy(mgr).
 		Named("product").
 		For(&v1alpha1.EsimProduct{}, builder.WithPredicates(predicate.Or[client.Object](
 			// The controller's own writes ask nothing of it.
 			predicate.GenerationChangedPredicate{}, madeAnew,
 		))).
 		Watches(&v1alpha1.EsimOperator{}, handler.EnqueueRequestsFromMapFunc(r.productsOf),
-			builder.WithPredicates(readyTurned)).
+			builder.WithPredicates(operatorTurned)).
+		Watches(&v1alpha1.EsimProduct{}, handler.EnqueueRequestsFromMapFunc(r.mergesOf),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(r.queue.source()).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: productsAtOnce,
@@ -96,12 +94,13 @@ var madeAnew = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	return e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
 }}
 
-// readyTurned lets through an EsimOperator that comes, goes, or whose Ready turned: nothing
-// else about it matters to a product.
-var readyTurned = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+// operatorTurned lets through an EsimOperator that comes, goes, whose Ready turned, or whose list
+// is read from now on or no more: nothing else about it matters to a product.
+var operatorTurned = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	before, isOperator := e.ObjectOld.(*v1alpha1.EsimOperator)
 	after, stillIs := e.ObjectNew.(*v1alpha1.EsimOperator)
-	return isOperator && stillIs && stateOf(before) != stateOf(after)
+	return isOperator && stillIs &&
+		(stateOf(before) != stateOf(after) || (before.Spec.Catalogue == nil) != (after.Spec.Catalogue == nil))
 }}
 
 // stateOf is the state of an EsimOperator that exists.
@@ -151,11 +150,16 @@ func (r *ProductReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	merged, err := r.merge(ctx, &product)
+	if err != nil || merged.written {
+		return ctrl.Result{}, err
+	}
 	updated := product.DeepCopy()
 	ids := r.ids.assign(&product)
 	r.wake(ids.served)
 	applyProductStatus(updated, ids, operators, r.Clock.Now())
 	applyCosts(updated, r.Connections, r.Clock.Now())
+	applyMerged(updated, merged, r.Clock.Now())
 	if equality.Semantic.DeepEqual(updated.Status, product.Status) {
 		return ctrl.Result{}, nil
 	}
