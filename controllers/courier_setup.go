@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/fairqueue"
 	"github.com/telcodev/esim-operator/internal/notify/lanes"
 )
 
@@ -35,6 +36,7 @@ func (r *CourierReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager
 			MaxConcurrentReconciles: couriersAtOnce,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
 				errorBackoff.Initial.Duration, errorBackoff.Max.Duration),
+			NewQueue: fairqueue.New,
 		}).
 		Complete(r)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/fairqueue"
 )
 
 // errorBackoff is how long an order waits after an error of our own API server.
@@ -47,6 +48,7 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 			MaxConcurrentReconciles: r.Workers,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
 				errorBackoff.Initial.Duration, errorBackoff.Max.Duration),
+			NewQueue: fairqueue.New,
 		}).
 		Complete(r)
 	if err != nil {
