@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/telcodev/esim-operator/internal/fairqueue"
 )
 
 const (
@@ -17,46 +19,42 @@ const (
 	longestTurn = 45 * time.Second
 )
 
-// turns has calls to the API server take turns. Thousands that arrive at one moment would else
-// all run into the timeout that is meant for one; the time in which a call waits here is not of
-// it. Reads do not wait for writes: they end requests, which writes begin.
+// turns has calls to the API server take turns, and clients among them. Thousands that arrive at
+// one moment would else all run into the timeout that is meant for one; the time in which a call
+// waits here is not of it. Reads do not wait for writes: they end requests, which writes begin.
+// One client's thousands do not hold up another one's call: it waits for one of each client.
 type turns struct {
 	client.Client
-	writes, reads lane
+	writes, reads *fairqueue.Gate
 }
 
 func newTurns(of client.Client) *turns {
-	return &turns{Client: of, writes: make(lane, mostWrites), reads: make(lane, mostReads)}
+	return &turns{Client: of, writes: fairqueue.NewGate(mostWrites), reads: fairqueue.NewGate(mostReads)}
 }
 
 // Get waits for its turn, and reads an object.
 func (t *turns) Get(ctx context.Context, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
-	return t.reads.run(ctx, func() error { return t.Client.Get(ctx, key, object, opts...) })
+	return inTurn(ctx, t.reads, key.Namespace, func() error { return t.Client.Get(ctx, key, object, opts...) })
 }
 
 // Create waits for its turn, and creates an object.
 func (t *turns) Create(ctx context.Context, object client.Object, opts ...client.CreateOption) error {
-	return t.writes.run(ctx, func() error { return t.Client.Create(ctx, object, opts...) })
+	return inTurn(ctx, t.writes, object.GetNamespace(), func() error { return t.Client.Create(ctx, object, opts...) })
 }
 
 // Patch waits for its turn, and changes an object.
 func (t *turns) Patch(ctx context.Context, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
-	return t.writes.run(ctx, func() error { return t.Client.Patch(ctx, object, patch, opts...) })
+	return inTurn(ctx, t.writes, object.GetNamespace(), func() error { return t.Client.Patch(ctx, object, patch, opts...) })
 }
 
-// lane lets as many through at one time as it has room for, the first to come first.
-type lane chan struct{}
-
-func (l lane) run(ctx context.Context, call func() error) error {
-	waiting := time.NewTimer(longestTurn)
-	defer waiting.Stop()
-	select {
-	case l <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for a turn to call the API server: %w", ctx.Err())
-	case <-waiting.C:
-		return fmt.Errorf("waiting for a turn to call the API server: %w", context.DeadlineExceeded)
+// inTurn makes a call once it is its client's turn.
+func inTurn(ctx context.Context, gate *fairqueue.Gate, of string, call func() error) error {
+	waiting, cancel := context.WithTimeout(ctx, longestTurn)
+	defer cancel()
+	leave, err := gate.Enter(waiting, of)
+	if err != nil {
+		return fmt.Errorf("waiting for a turn to call the API server: %w", err)
 	}
-	defer func() { <-l }()
+	defer leave()
 	return call()
 }

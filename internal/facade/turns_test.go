@@ -59,6 +59,30 @@ func TestACrowdOfOrdersIsMadeInTurns(t *testing.T) {
 	})
 }
 
+func TestACrowdOfOneClientDoesNotHoldUpAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := newTurns(&slow{takes: 100 * time.Millisecond})
+		create := func(namespace string) {
+			order := &v1alpha1.EsimOrder{}
+			order.Namespace = namespace
+			if err := calls.Create(t.Context(), order); err != nil {
+				t.Error(err)
+			}
+		}
+		var crowd sync.WaitGroup
+		for range 5000 {
+			crowd.Go(func() { create("crowd") })
+		}
+		synctest.Wait()
+		began := time.Now()
+		create("single")
+		if took := time.Since(began); took != 200*time.Millisecond {
+			t.Errorf("it took %s: a call that was under way, and its own, are 200ms", took)
+		}
+		crowd.Wait()
+	})
+}
+
 func TestWhoWaitsTooLongForATurnIsToldThatNothingHasLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := &slow{takes: time.Hour}
