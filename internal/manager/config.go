@@ -3,6 +3,7 @@ package manager
 import (
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -26,6 +27,9 @@ type Config struct {
 	MetricsBindAddress string `json:"metricsBindAddress"`
 	// HealthProbeBindAddress serves /healthz and /readyz; "0" for none.
 	HealthProbeBindAddress string `json:"healthProbeBindAddress"`
+	// PprofBindAddress serves Go's profiles, without authentication, under /debug/pprof; "0" for
+	// none. It must be an address that only this machine reaches.
+	PprofBindAddress string `json:"pprofBindAddress"`
 	// Workers is how many orders are worked on at one time; more than operators can hold.
 	Workers int `json:"workers"`
 	// WriteTimeout bounds each write to the API server, there too.
@@ -91,6 +95,7 @@ func DefaultConfig() Config {
 		},
 		MetricsBindAddress:     ":8443",
 		HealthProbeBindAddress: ":8081",
+		PprofBindAddress:       "0",
 		Workers:                1024,
 		WriteTimeout:           seconds(3),
 		ReadTimeout:            seconds(15),
@@ -171,6 +176,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("auditInterval is %s; it must be longer than 0s", c.AuditInterval.Duration)
 	case c.LogLevel != "debug" && c.LogLevel != "info" && c.LogLevel != "error":
 		return fmt.Errorf("logLevel is %q; it may be debug, info or error", c.LogLevel)
+	case !onlyHere(c.PprofBindAddress):
+		return fmt.Errorf("pprofBindAddress is %q; it may be 0, or a loopback address with a port, such as 127.0.0.1:6060", c.PprofBindAddress)
 	case c.Breaker.Failures == 0 || c.Breaker.Delay.Duration <= 0 || c.Breaker.TrialInterval.Duration <= 0:
 		return fmt.Errorf("breaker.failures, breaker.delay and breaker.trialInterval must be more than 0")
 	}
@@ -187,6 +194,12 @@ func (c Config) validate() error {
 		}
 	}
 	return c.LeaderElection.validate(c.WriteTimeout.Duration)
+}
+
+// onlyHere tells whether an address is reached from this machine alone, or is none.
+func onlyHere(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return address == "0" || err == nil && net.ParseIP(host).IsLoopback()
 }
 
 func (l LeaderElection) validate(longestWrite time.Duration) error {

@@ -43,6 +43,7 @@ func TestABadConfigurationNamesTheFieldAndTheRemedy(t *testing.T) {
 	}{
 		"unknown field":      {file: "wrokers: 3", want: `unknown field "wrokers"`},
 		"no workers":         {file: "workers: 0", want: "workers is 0; it may be 1 to 100000"},
+		"profiles for all":   {file: `pprofBindAddress: ":6060"`, want: `pprofBindAddress is ":6060"; it may be 0, or a loopback address with a port, such as 127.0.0.1:6060`},
 		"no namespace":       {file: `namespace: ""`, want: "namespace is empty"},
 		"bad duration":       {file: "writeTimeout: soon", want: "soon"},
 		"no write timeout":   {file: "writeTimeout: 0s", want: "writeTimeout is 0s"},

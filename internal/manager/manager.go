@@ -148,6 +148,7 @@ func managerOptions(scheme *runtime.Scheme, config Config, o Options) ctrl.Optio
 		},
 		Controller:                    ctrlconfig.Controller{SkipNameValidation: &o.SkipNameValidation},
 		HealthProbeBindAddress:        config.HealthProbeBindAddress,
+		PprofBindAddress:              config.PprofBindAddress,
 		GracefulShutdownTimeout:       &config.GracefulShutdown.Duration,
 		LeaderElection:                election.Enabled,
 		LeaderElectionReleaseOnCancel: true,
