@@ -23,7 +23,6 @@ import (
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators/status,verbs=update
-// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators/finalizers,verbs=update
 
 // OperatorReconciler keeps a connection to each EsimOperator: a driver made from its spec and
 // its Secret, made anew when either changes, and a Ready condition from a cheap probe and
@@ -137,13 +136,26 @@ func (r *OperatorReconciler) connect(ctx context.Context, operator *v1alpha1.Esi
 	}
 	probed, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	found := driver.Probe(probed)
+	found := probe(probed, connection, driver)
 	connection.Probed(found)
 	ready := judge(found, connection.State())
 	if found == nil {
 		ready.balance = r.balances.of(probed, operator.Name, driver, r.Clock.Now())
 	}
 	return ready, nil
+}
+
+// probe connects to an operator. Where calls have paused long enough, it finds out too whether
+// they are answered again: an operator that nobody orders from would be unfit for ever.
+func probe(ctx context.Context, connection *connections.Connection, driver operators.Driver) error {
+	trial := connection.TryAgain()
+	err := driver.Probe(ctx)
+	answered := err == nil
+	if trier, ok := driver.(operators.Trier); ok && answered && trial != nil {
+		answered = trier.Try(ctx) == nil
+	}
+	trial.End(answered)
+	return err
 }
 
 // credentials is the operator's Secret; nil where it does not exist.

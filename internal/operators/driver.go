@@ -33,6 +33,15 @@ type Driver interface {
 	Close()
 }
 
+// Trier is a Driver whose Probe shows that connections are accepted, and not that calls are
+// answered: Try does, and neither buys nor changes anything. Its errors are of type *Error.
+type Trier interface {
+	Driver
+
+	// Try asks for an answer, whatever it says.
+	Try(ctx context.Context) error
+}
+
 // Purchase names one attempt to buy one profile.
 type Purchase struct {
 	// RequestID is in etcd before the first call, never changes and is never used again.

@@ -202,7 +202,7 @@ func (c *Connection) Enter(order types.NamespacedName, retry bool) (*Slot, error
 	}
 	if c.suspension != nil {
 		c.suspension.nextTrial = time.Now().Add(c.config.TrialInterval)
-		time.AfterFunc(c.config.TrialInterval, c.wakeOne)
+		time.AfterFunc(c.config.TrialInterval, func() { c.wakeOne() })
 	}
 	c.waiting.forget(order)
 	c.inFlight++
@@ -283,7 +283,7 @@ func (c *Connection) Suspend(failed *operators.Error) {
 	known := c.suspension != nil && c.suspension.message == message
 	c.suspension = &suspension{function: failed.Function, message: message, nextTrial: time.Now().Add(c.config.TrialInterval)}
 	c.mu.Unlock()
-	time.AfterFunc(c.config.TrialInterval, c.wakeOne)
+	time.AfterFunc(c.config.TrialInterval, func() { c.wakeOne() })
 	if !known {
 		c.changed(c.name)
 	}
@@ -341,30 +341,12 @@ func (c *Connection) State() State {
 func (c *Connection) breakerChanged(event circuitbreaker.StateChangedEvent) {
 	switch event.NewState {
 	case circuitbreaker.OpenState:
-		time.AfterFunc(c.config.BreakerDelay, c.wakeOne)
+		time.AfterFunc(c.config.BreakerDelay, c.afterPause)
 	case circuitbreaker.ClosedState:
 		go c.wakeFree() // the breaker holds its own lock here, and Enter takes ours before the breaker's
 	default:
 	}
 	go c.changed(c.name)
-}
-
-// wakeOne wakes the order that tries whether the operator is back. While it is suspended, every
-// other one is a retry: it may be that only an order which gives back a profile can end that,
-// and new ones may come for ever.
-func (c *Connection) wakeOne() {
-	c.mu.Lock()
-	pop := c.waiting.pop
-	if c.suspension != nil {
-		if c.trials++; c.trials%2 == 0 {
-			pop = c.waiting.popRetry
-		}
-	}
-	order, ok := pop()
-	c.mu.Unlock()
-	if ok {
-		c.wake(order)
-	}
 }
 
 func (c *Connection) wakeFree() {

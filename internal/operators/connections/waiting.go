@@ -27,6 +27,9 @@ func (l *waitingList) push(order types.NamespacedName, retry bool) {
 // forget drops an order that need not wait any more.
 func (l *waitingList) forget(order types.NamespacedName) { delete(l.known, order) }
 
+// empty tells whether no order waits.
+func (l *waitingList) empty() bool { return len(l.known) == 0 }
+
 func (l *waitingList) pop() (types.NamespacedName, bool) { return l.first(&l.fresh, &l.retries) }
 
 // popRetry is pop for those that tried already.

@@ -77,6 +77,8 @@ type transport interface {
 // Driver is operators.Driver for an SM-DP+. It has no state beside its connections.
 type Driver struct {
 	transport transport
+	// ask reads what is at a path of the SM-DP+.
+	ask       func(ctx context.Context, path string) reply
 	requester string
 	limiter   *rate.Limiter
 	guard     func() (leave func(), err error)
@@ -85,7 +87,7 @@ type Driver struct {
 	now       func() time.Time
 }
 
-var _ operators.Driver = (*Driver)(nil)
+var _ operators.Trier = (*Driver)(nil)
 
 // New makes a driver. It opens no connection. The error names the field of the EsimOperator
 // or the key of its TLS Secret that is wrong.
@@ -94,7 +96,9 @@ func New(config Config) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDriver(config, carrier), nil
+	driver := newDriver(config, carrier)
+	driver.ask = carrier.ask
+	return driver, nil
 }
 
 func newDriver(config Config, carrier transport) *Driver {

@@ -117,7 +117,28 @@ func (t *httpTransport) exchange(ctx context.Context, path string, request []byt
 	if err := ctx.Err(); err != nil {
 		return reply{fate: notSent, err: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	call, err := http.NewRequestWithContext(ctx, http.MethodPost, t.base.String()+path, bytes.NewReader(request))
+	if err != nil {
+		return reply{fate: notSent, err: err}
+	}
+	call.Header.Set("Content-Type", "application/json")
+	call.Header.Set(es2plus.HeaderAdminProtocol, es2plus.AdminProtocol(t.version))
+	return t.carry(call)
+}
+
+// ask reads what is at a path. To read is safe (RFC 9110 section 9.2.1): functions are executed
+// by POST only, so the answer tells that the SM-DP+ is there, and no more.
+func (t *httpTransport) ask(ctx context.Context, path string) reply {
+	call, err := http.NewRequestWithContext(ctx, http.MethodGet, t.base.String()+path, nil)
+	if err != nil {
+		return reply{fate: notSent, err: err}
+	}
+	return t.carry(call)
+}
+
+// carry sends a request and reads its answer.
+func (t *httpTransport) carry(call *http.Request) reply {
+	ctx, cancel := context.WithTimeout(call.Context(), t.timeout)
 	defer cancel()
 	defer t.giveUpIdle()
 
@@ -128,15 +149,9 @@ func (t *httpTransport) exchange(ctx context.Context, path string, request []byt
 			used = append(used, conn)
 		}
 	}})
-	call, err := http.NewRequestWithContext(ctx, http.MethodPost, t.base.String()+path, bytes.NewReader(request))
-	if err != nil {
-		return reply{fate: notSent, err: err}
-	}
-	call.Header.Set("Content-Type", "application/json")
-	call.Header.Set(es2plus.HeaderAdminProtocol, es2plus.AdminProtocol(t.version))
 	call.Header.Set("User-Agent", "esim-operator")
 
-	answer, err := t.carrier.RoundTrip(call) //nolint:bodyclose // read closes it
+	answer, err := t.carrier.RoundTrip(call.WithContext(ctx)) //nolint:bodyclose // read closes it
 	if err != nil {
 		return failed(err, used)
 	}
