@@ -13,10 +13,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/controllers"
+	"github.com/telcodev/esim-operator/internal/money"
+	"github.com/telcodev/esim-operator/internal/operators/connections"
 	"github.com/telcodev/esim-operator/internal/operators/zendit"
 	"github.com/telcodev/esim-operator/internal/operators/zendit/zenditfake"
 	"github.com/telcodev/esim-operator/internal/testenv"
@@ -141,6 +148,49 @@ func mergedSays(ctx context.Context, shop *testshop.Shop) func() string {
 	}
 }
 
+// successor is the product controller of a manager that has just started.
+type successor struct {
+	controllers.ProductReconciler
+	writes int
+}
+
+func newSuccessor() *successor {
+	GinkgoHelper()
+	s := &successor{}
+	identity, err := env.ManagerConfig()
+	Expect(err).NotTo(HaveOccurred())
+	own, err := client.NewWithWatch(identity, client.Options{Scheme: k8s.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	s.Client, s.Live, s.Clock, s.Connections = own, own, clock.RealClock{}, connections.NewPool(connections.DefaultConfig)
+	s.Writer = interceptor.NewClient(own, interceptor.Funcs{
+		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			s.writes++
+			return c.Apply(ctx, object, opts...)
+		},
+		SubResourceUpdate: func(ctx context.Context, c client.Client, subresource string, object client.Object, opts ...client.SubResourceUpdateOption) error {
+			s.writes++
+			return c.SubResource(subresource).Update(ctx, object, opts...)
+		},
+	})
+	return s
+}
+
+func (s *successor) listed(operator, plan, amount string) {
+	GinkgoHelper()
+	cost, err := money.Parse(amount)
+	Expect(err).NotTo(HaveOccurred())
+	s.Connections.For(operator).Listed(map[string]connections.Cost{plan: {Amount: cost, Currency: "USD"}})
+}
+
+// reconcile makes a pass over a product, and counts its writes.
+func (s *successor) reconcile(ctx context.Context, product string) int {
+	GinkgoHelper()
+	before := s.writes
+	_, err := s.Reconcile(ctx, ctrl.Request{NamespacedName: types.NamespacedName{Name: product}})
+	Expect(err).NotTo(HaveOccurred())
+	return s.writes - before
+}
+
 var _ = Describe("A product that merges what operators list", func() {
 	It("sells plans of one size as one variant, the cheapest source first, and follows their prices", func(ctx SpecContext) {
 		cheap, dear := openWholesaler(ctx, offer("A-1", 200)), openWholesaler(ctx, offer("B-1", 300))
@@ -221,13 +271,27 @@ var _ = Describe("A product that merges what operators list", func() {
 			return meta.IsStatusConditionTrue(productOf(ctx, shop).Status.Conditions, v1alpha1.ConditionReady)
 		}).Should(BeTrue())
 		before := productOf(ctx, shop).ResourceVersion
-		other := merged(ctx, nil, a.name, b.name)
-		a.relist(ctx)
 		b.relist(ctx)
 		a.SetOffer(zenditfake.Offer{ID: "A-9", Country: "FR", DataGB: "1", Days: 7, Cost: 100, Stock: -1})
 		a.relist(ctx)
-		Eventually(mergedSays(ctx, other)).Should(HavePrefix("Merged: "))
+		Eventually(func() error { // the list was read again, to its end
+			return k8s.Get(ctx, types.NamespacedName{Name: a.name + "-fra"}, &v1alpha1.EsimProduct{})
+		}).Should(Succeed())
 		Consistently(func() string { return productOf(ctx, shop).ResourceVersion }).WithTimeout(500 * time.Millisecond).Should(Equal(before))
+	})
+
+	It("stays as it is until each list was read by a manager that has just started", func(ctx SpecContext) {
+		a, b := openWholesaler(ctx, offer("A-1", 200)), openWholesaler(ctx, offer("B-1", 300))
+		shop := merged(ctx, nil, a.name, b.name)
+		Eventually(mergedSays(ctx, shop)).Should(HavePrefix("Merged: "))
+		successor := newSuccessor()
+		Expect(successor.reconcile(ctx, shop.Name)).To(BeZero(), "no list was read")
+		successor.listed(a.name, "A-1", "2")
+		Expect(successor.reconcile(ctx, shop.Name)).To(BeZero(), "one list was read")
+		successor.listed(b.name, "B-1", "4")
+		Expect(successor.reconcile(ctx, shop.Name)).To(BeZero(), "both were, and say the same of which is cheaper")
+		successor.listed(b.name, "B-1", "1")
+		Expect(successor.reconcile(ctx, shop.Name)).To(Equal(1), "the other is cheaper now")
 	})
 
 	It("comes back with what a person has deleted of it by hand", func(ctx SpecContext) {

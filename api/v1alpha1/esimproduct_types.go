@@ -170,7 +170,7 @@ type EsimProductStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	Sellers []string `json:"sellers,omitempty"`
 
-	// conditions: Ready, AmountsDistinct; SourcesTooDear while it holds; and Merged
+	// conditions: Ready, AmountsDistinct; SourcesTooDear while it holds; Merged
 	// where the spec has merge.
 	// +optional
 	Conditions Conditions `json:"conditions,omitempty"`

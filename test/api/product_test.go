@@ -58,6 +58,7 @@ const (
 	saysCountries   = `must list countries such as FRA: GLO and regions cannot be nested`
 	saysImage       = `must be an http or https URL`
 	saysSameID      = `two variants have the same id: give each its own, or leave id out`
+	saysMergeTwice  = `an operator is named twice: name each one once`
 	saysPlanName    = `must be lower-case letters, digits and dashes, such as 1gb-7d`
 	saysOperatorRef = `must be the name of an EsimOperator: lower-case letters, digits, dashes and dots, such as telco-one`
 	saysPlanID      = `must be printable ASCII that neither begins nor ends with a space: ` +
@@ -203,6 +204,30 @@ var refusedProducts = []refusal{
 		of:     "a plan ID that ends with a space",
 		change: variants(`sources: [{operatorRef: {name: telco-one},planID: "JP-1GB-7D "}]`),
 		says:   []string{`spec.variants[0].sources[0].planID: Invalid value: "JP-1GB-7D ": ` + saysPlanID},
+	}, {
+		of:     "a rule without operators",
+		change: `spec: {merge: {}}`,
+		says:   []string{`spec.merge.operators: Required value`},
+	}, {
+		of:     "a rule whose list of operators is empty",
+		change: `spec: {merge: {operators: []}}`,
+		says:   []string{`spec.merge.operators: Invalid value: 0: spec.merge.operators in body should have at least 1 items`},
+	}, {
+		of:     "a rule that names an operator twice",
+		change: `spec: {merge: {operators: [{name: zendit}, {name: airalo}, {name: zendit}]}}`,
+		says:   []string{`spec.merge.operators: Invalid value: ` + saysMergeTwice},
+	}, {
+		of:     "a rule of more operators than a variant has sources",
+		change: `spec: {merge: {operators: [{name: a}, {name: b}, {name: c}, {name: d}, {name: e}, {name: f}, {name: g}, {name: h}, {name: i}]}}`,
+		says:   []string{`spec.merge.operators: Too many: 9: must have at most 8 items`},
+	}, {
+		of:     "a rule for an operator whose name none can have",
+		change: `spec: {merge: {operators: [{name: Zendit}]}}`,
+		says:   []string{`spec.merge.operators[0].name: Invalid value: "Zendit": ` + saysOperatorRef},
+	}, {
+		of:     "a rule with a price that there is not",
+		change: `spec: {merge: {operators: [{name: zendit}], price: Average}}`,
+		says:   []string{`spec.merge.price: Unsupported value: "Average": supported values: "Cheapest", "Dearest"`},
 	},
 }
 
@@ -228,6 +253,7 @@ var _ = Describe("A product's manifest", func() {
 		Entry("with a plan of half a gigabyte", variants(`dataAmountGB: "0.5"`)),
 		Entry("with two plans of one price", variants(`amount: "4.5"`, `amount: "4.50"`)),
 		Entry("with a plan that nobody fills yet", variants(`sources: []`)),
+		Entry("with a rule", `spec: {merge: {operators: [{name: zendit}, {name: airalo}], price: Dearest, includeUnlimited: true}}`),
 	)
 
 	It("may have as many variants, sources and countries as the schema says", func(ctx context.Context) {
