@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,24 +12,16 @@ import (
 	"sync"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
-	"github.com/telcodev/esim-operator/internal/testenv"
 	"github.com/telcodev/esim-operator/test/stand"
 )
 
 // gauges read what the manager and the API server tell of themselves.
 type gauges struct {
 	soak    *soak
-	token   string
-	manager *http.Client
+	manager *stand.Scraper
 	server  *http.Client
 
 	stop    context.CancelFunc
@@ -43,35 +31,17 @@ type gauges struct {
 	writes, ended int
 }
 
-const scraper = "soak"
-
-// admitGauges lets a ServiceAccount read the manager's metrics.
+// admitGauges lets the manager's metrics be read.
 func (s *soak) admitGauges(ctx context.Context) error {
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: testenv.SystemNamespace, Name: scraper}}
-	for _, object := range []client.Object{account, &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: scraper},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "esim-operator-metrics-reader"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: account.Namespace, Name: account.Name}},
-	}} {
-		if err := s.env.Client.Create(ctx, object); err != nil {
-			return fmt.Errorf("letting the metrics be read: %w", err)
-		}
-	}
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To(int64(24 * 3600))}}
-	if err := s.env.Client.SubResource("token").Create(ctx, account, request); err != nil {
-		return fmt.Errorf("letting the metrics be read: %w", err)
+	manager, err := stand.NewScraper(ctx, s.env.Client)
+	if err != nil {
+		return err
 	}
 	server, err := rest.HTTPClientFor(s.env.Config)
 	if err != nil {
 		return fmt.Errorf("connecting to kube-apiserver: %w", err)
 	}
-	s.gauges = &gauges{
-		soak: s, token: request.Status.Token, server: server,
-		//nolint:gosec // the manager makes itself a certificate at each start; it is on this machine.
-		manager: &http.Client{Timeout: callTimeout, Transport: &http.Transport{
-			DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12},
-		}},
-	}
+	s.gauges = &gauges{soak: s, manager: manager, server: server}
 	return nil
 }
 
@@ -160,13 +130,8 @@ func measure(pid string) (memory int64, files int, err error) {
 
 // read is the manager's metrics; those with labels are summed up.
 func (g *gauges) read(ctx context.Context) (map[string]float64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+g.soak.metrics+"/metrics", http.NoBody)
-	if err != nil {
-		return nil, fmt.Errorf("asking for metrics: %w", err)
-	}
-	request.Header.Set("Authorization", "Bearer "+g.token)
 	found := map[string]float64{}
-	return found, scrape(g.manager, request, func(name, _ string, value float64) { found[name] += value })
+	return found, g.manager.Read(ctx, g.soak.metrics, func(name, _ string, value float64) { found[name] += value })
 }
 
 // written is how many writes the API server has taken for us: all but those of leases and
@@ -177,7 +142,7 @@ func (g *gauges) written(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("asking for metrics: %w", err)
 	}
 	sum := 0.0
-	err = scrape(g.server, request, func(name, labels string, value float64) {
+	err = stand.Scrape(g.server, request, func(name, labels string, value float64) {
 		if name != "apiserver_request_total" || strings.Contains(labels, `dry_run="All"`) {
 			return
 		}
@@ -198,33 +163,4 @@ func isWrite(labels string) bool {
 		}
 	}
 	return false
-}
-
-// scrape reads metrics in the text format.
-func scrape(by *http.Client, request *http.Request, each func(name, labels string, value float64)) (err error) {
-	response, err := by.Do(request)
-	if err != nil {
-		return fmt.Errorf("asking for metrics: %w", err)
-	}
-	defer func() { err = errors.Join(err, response.Body.Close()) }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, stand.MaxAnswer))
-	if err != nil || response.StatusCode != http.StatusOK {
-		return errors.Join(fmt.Errorf("metrics are answered %s", response.Status), err)
-	}
-	lines := bufio.NewScanner(bytes.NewReader(body))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := lines.Text()
-		at := strings.LastIndexByte(line, ' ')
-		if strings.HasPrefix(line, "#") || at < 0 {
-			continue
-		}
-		value, err := strconv.ParseFloat(line[at+1:], 64)
-		if err != nil {
-			continue // a value with a time behind it is none of ours
-		}
-		name, labels, _ := strings.Cut(line[:at], "{")
-		each(name, labels, value)
-	}
-	return lines.Err()
 }
