@@ -1,18 +1,13 @@
 // Package lifeline is what a manager under test talks to the world through: it numbers what
-// leaves, and stops the manager, dead, at one of the numbers.
+// leaves, and disturbs the manager at one of the numbers.
 package lifeline
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"strings"
+	"slices"
 	"sync"
-
-	"k8s.io/apimachinery/pkg/watch"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
 // ErrDead is what a manager that was stopped gets from everything it tries: nothing of it
@@ -20,48 +15,155 @@ import (
 var ErrDead = errors.New("this manager was stopped")
 
 // ErrLost is what comes in the place of an answer that was lost.
-var ErrLost = errors.New("the answer was lost")
+var ErrLost error = lost{}
 
-// Moment is where, around a point, the manager stops.
+// lost is an error of the network: net.Error tells that a time ran out.
+type lost struct{}
+
+func (lost) Error() string   { return "the answer was lost" }
+func (lost) Timeout() bool   { return true }
+func (lost) Temporary() bool { return true }
+
+// Moment is what happens at a point.
 type Moment string
 
 const (
-	// Before a point: it is not executed.
-	Before Moment = "before"
-	// After a point: it is executed, and its answer never arrives.
-	After Moment = "after"
+	// Before a point: the manager stops, and the point is not executed.
+	Before Moment = "stop before"
+	// After a point: it is executed, the manager stops, and the answer never arrives.
+	After Moment = "stop unanswered"
+	// Answered is after the answer: the point is executed, and the manager stops when it knows.
+	Answered Moment = "stop answered"
+	// Conflict is HTTP 409 in the place of a write to the API server. Calls are let through.
+	Conflict Moment = "409"
+	// Refused is HTTP 500, and the point is not executed; the manager lives on.
+	Refused Moment = "500"
+	// Failed is HTTP 500 after the point was executed; the manager lives on.
+	Failed Moment = "500 after"
 	// Lost is the answer, after a point was executed; the manager lives on.
-	Lost Moment = "lost"
+	Lost Moment = "timeout after"
+	// Held is the point, like the process that would execute it, until Release.
+	Held Moment = "held"
 )
 
-// Line is what one manager talks to the world through. It numbers what leaves and stops the
-// manager, dead, at one of the numbers.
-type Line struct {
-	// All counts as points also what no order determines the time of: what is written about
-	// wallets and products whenever it changes.
-	All bool
+// stops tells whether the manager stops then.
+func (m Moment) stops() bool { return m == Before || m == After || m == Answered }
 
+// answers tells whether the answer arrives then.
+func (m Moment) answers() bool { return m == "" || m == Answered || m == Held }
+
+// Point is one step out of a manager's process: what it is, and the how-manieth of its kind,
+// from 1. Controllers work beside each other, so that only this is the same in each run.
+type Point struct {
+	Name string
+	Nth  int
+}
+
+func (p Point) String() string { return fmt.Sprintf("%s #%d", p.Name, p.Nth) }
+
+// Passing is a point that was reached.
+type Passing struct {
+	Point
+	// Executed tells whether it was executed, and Answered whether the manager heard of it.
+	Executed, Answered bool
+}
+
+func (p Passing) String() string {
+	switch {
+	case !p.Executed:
+		return p.Point.String() + " (not executed)"
+	case !p.Answered:
+		return p.Point.String() + " (not answered)"
+	default:
+		return p.Point.String()
+	}
+}
+
+// Line is what one manager talks to the world through. It numbers what leaves, and disturbs
+// the manager at one of the numbers.
+type Line struct {
 	mu sync.Mutex
-	// stopAt is the number of the point to stop at, from 1; 0 never stops.
-	stopAt int
+	// at names the point to disturb; number, where not 0, is its place among all of them.
+	at     Point
+	number int
 	when   Moment
-	points []string
-	dead   bool
+
+	seen    map[string]int
+	points  []Passing
+	dead    bool
+	armed   bool
+	reached bool
+	rename  func(string) string
+	release chan struct{}
+	freed   bool
+	// then is called once after more points were passed; 0 for never.
+	after int
+	then  func()
+
 	// Stopped is closed when the manager is dead.
 	Stopped chan struct{}
+	// Reached is closed when a point to disturb has come.
+	Reached chan struct{}
 }
 
-// New is a line that lets everything through up to the point with the number stopAt, counted
-// from 1; 0 never stops.
-func New(stopAt int, when Moment) *Line {
-	return &Line{stopAt: stopAt, when: when, Stopped: make(chan struct{})}
+// New is a line that lets everything through.
+func New() *Line {
+	return &Line{
+		seen: map[string]int{}, release: make(chan struct{}), rename: func(name string) string { return name },
+		Stopped: make(chan struct{}), Reached: make(chan struct{}),
+	}
 }
 
-// Arm stops the manager at the point that comes as the n-th from now, from 1.
+// At disturbs the manager at a point. It is to be called before the manager starts.
+func (l *Line) At(point Point, when Moment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at, l.when, l.armed = point, when, true
+}
+
+// Arm disturbs the manager at the point that comes as the n-th from now, from 1; 0 disarms.
 func (l *Line) Arm(n int, when Moment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stopAt, l.when = len(l.points)+n, when
+	l.number, l.when, l.armed = len(l.points)+n, when, n > 0
+}
+
+// Rename has the names of points told without what is another in each run. It is to be called
+// before the manager starts.
+func (l *Line) Rename(rename func(string) string) { l.rename = rename }
+
+// Kill stops the manager, now.
+func (l *Line) Kill() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kill()
+}
+
+func (l *Line) kill() {
+	if !l.dead {
+		l.dead = true
+		close(l.Stopped)
+	}
+}
+
+// Release lets go of what is Held.
+func (l *Line) Release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.freed {
+		l.freed = true
+		close(l.release)
+	}
+}
+
+// Released is closed once Release was called.
+func (l *Line) Released() <-chan struct{} { return l.release }
+
+// AfterPassing has then called once so many more points were passed.
+func (l *Line) AfterPassing(more int, then func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.after, l.then = len(l.points)+more, then
 }
 
 // Dead tells whether the manager was stopped.
@@ -71,129 +173,116 @@ func (l *Line) Dead() bool {
 	return l.dead
 }
 
-func (l *Line) counts(point string) bool {
-	return l.All || !strings.Contains(point, "product") && !strings.Contains(point, "wallet")
+// Passed are the points that were reached.
+func (l *Line) Passed() []Passing {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.points)
 }
 
-// pass lets one point through, or stops the manager there. execute does it.
-func (l *Line) pass(point string, execute func() error) error {
+// arrive counts a point and tells what happens at it.
+func (l *Line) arrive(name string) (place int, when Moment, err error) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.dead {
-		l.mu.Unlock()
-		return ErrDead
+		return 0, "", ErrDead
 	}
-	stop := false
-	if l.counts(point) {
-		l.points = append(l.points, point)
-		stop = len(l.points) == l.stopAt
+	name = l.rename(name)
+	l.seen[name]++
+	point := Point{name, l.seen[name]}
+	l.points = append(l.points, Passing{Point: point})
+	place = len(l.points) - 1
+	if !l.armed || point != l.at && len(l.points) != l.number {
+		return place, "", nil
 	}
-	lost := stop && l.when == Lost
-	stop = stop && !lost
-	if stop {
-		l.dead = true
+	l.armed = false
+	if !l.reached {
+		l.reached = true
+		close(l.Reached)
 	}
-	l.mu.Unlock()
-	switch {
-	case lost:
-		return errors.Join(ErrLost, execute())
-	case !stop:
-		return execute()
-	}
-	defer close(l.Stopped)
 	if l.when == Before {
-		return ErrDead
+		l.kill()
+		return place, l.when, ErrDead
 	}
-	return errors.Join(ErrDead, execute())
+	return place, l.when, nil
+}
+
+// Pass lets one step out of the process, or disturbs it there. execute does it; its answer is
+// nil where it did all that was asked. refuse makes the error of an HTTP status; nil where it
+// cannot be told by one.
+func (l *Line) Pass(ctx context.Context, name string, refuse func(status int) error, execute func() error) error {
+	place, when, err := l.arrive(name)
+	if err != nil {
+		return err
+	}
+	refused := func(status int, otherwise error) error {
+		if refuse == nil {
+			return otherwise
+		}
+		return refuse(status)
+	}
+	switch when {
+	case Conflict:
+		return refused(409, ErrLost)
+	case Refused:
+		return refused(500, ErrLost)
+	case Held:
+		select {
+		case <-l.release:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	err = execute()
+	l.executed(place, when)
+	l.tell()
+	switch {
+	case l.Dead() && when != Answered:
+		return errors.Join(ErrDead, err)
+	case when == Failed:
+		return errors.Join(refused(500, ErrLost), err)
+	case when == Lost:
+		return errors.Join(ErrLost, err)
+	default:
+		return err
+	}
+}
+
+// executed notes that a point was executed, and stops the manager where it is to stop then.
+func (l *Line) executed(place int, when Moment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.points[place].Executed = true
+	l.points[place].Answered = when.answers() && !l.dead
+	if when.stops() {
+		l.kill()
+	}
+}
+
+// tell calls what was to be called now.
+func (l *Line) tell() {
+	l.mu.Lock()
+	then := l.then
+	if then == nil || len(l.points) < l.after {
+		l.mu.Unlock()
+		return
+	}
+	l.then = nil
+	l.mu.Unlock()
+	then()
 }
 
 // read lets a read through while the manager lives. Reads are no points: nobody can tell
 // whether they happened.
 func (l *Line) read(execute func() error) error {
-	l.mu.Lock()
-	dead := l.dead
-	l.mu.Unlock()
-	if dead {
+	if l.Dead() {
 		return ErrDead
 	}
-	return execute()
-}
-
-// Passed are the points that were reached.
-func (l *Line) Passed() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return append([]string(nil), l.points...)
-}
-
-func kind(object client.Object) string {
-	return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", object), "*"))
-}
-
-// Writer puts the line around a client.
-func (l *Line) Writer(inner client.Client) client.Client {
-	watching, ok := inner.(client.WithWatch)
-	if !ok {
-		watching = withoutWatch{inner}
+	if err := execute(); err != nil {
+		return err
 	}
-	return interceptor.NewClient(watching, interceptor.Funcs{
-		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-			return l.pass("create "+kind(o), func() error { return c.Create(ctx, o, opts...) })
-		},
-		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
-			return l.pass("update "+kind(o), func() error { return c.Update(ctx, o, opts...) })
-		},
-		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
-			return l.pass("patch "+kind(o), func() error { return c.Patch(ctx, o, p, opts...) })
-		},
-		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
-			return l.pass("delete "+kind(o), func() error { return c.Delete(ctx, o, opts...) })
-		},
-		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
-			return l.pass("update "+kind(o)+"/"+sub, func() error { return c.SubResource(sub).Update(ctx, o, opts...) })
-		},
-	})
+	if l.Dead() {
+		return ErrDead
+	}
+	return nil
 }
-
-// withoutWatch satisfies the interceptor; the manager's writer never watches.
-type withoutWatch struct{ client.Client }
-
-func (withoutWatch) Watch(context.Context, client.ObjectList, ...client.ListOption) (watch.Interface, error) {
-	return nil, errors.New("the writing client does not watch")
-}
-
-// Reader puts the line around a reader.
-func (l *Line) Reader(inner client.Reader) client.Reader { return lineReader{l, inner} }
-
-type lineReader struct {
-	line  *Line
-	inner client.Reader
-}
-
-func (r lineReader) Get(ctx context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-	return r.line.read(func() error { return r.inner.Get(ctx, key, o, opts...) })
-}
-
-func (r lineReader) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
-	return r.line.read(func() error { return r.inner.List(ctx, list, opts...) })
-}
-
-// Transport puts the line around what carries calls to operators.
-func (l *Line) Transport(inner http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(request *http.Request) (*http.Response, error) {
-		var response *http.Response
-		function := request.URL.Path[strings.LastIndex(request.URL.Path, "/")+1:]
-		err := l.pass("call "+function, func() (err error) {
-			response, err = inner.RoundTrip(request) //nolint:bodyclose // the driver closes it
-			return err
-		})
-		if err != nil && response != nil {
-			err = errors.Join(err, response.Body.Close())
-			response = nil
-		}
-		return response, err
-	})
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return r(request) }

@@ -24,7 +24,7 @@ var _ = Describe("Two managers that both believe to lead", func() {
 			Expect(shop.SMDP.Inject(smdp.Fault{Kind: smdp.FaultDropAnswer, Function: function, Fraction: .1})).To(Succeed())
 		}
 		for range 2 {
-			DeferCleanup(employ(lifeline.New(0, lifeline.Before)))
+			DeferCleanup(employ(lifeline.New(), quick()))
 		}
 		for i := range orders {
 			_, err := shop.Order(ctx, fmt.Sprintf("order-%d", i))

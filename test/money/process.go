@@ -38,8 +38,7 @@ var _ resourcelock.Interface = lease{}
 
 // employ starts a manager that leads, with the cache that it has been warming.
 func (w *world) employ(cache *lag) (*process, error) {
-	p := &process{cache: cache, line: lifeline.New(0, lifeline.Before)}
-	p.line.All = true
+	p := &process{cache: cache, line: lifeline.New()}
 	p.fence = leader.NewFence(lease{"this process"}, 24*time.Hour, 0)
 	if err := p.fence.Create(w.ctx, resourcelock.LeaderElectionRecord{HolderIdentity: "this process"}); err != nil {
 		return nil, fmt.Errorf("taking the lease: %w", err)
