@@ -28,7 +28,8 @@ var lags = []int{1, 10}
 
 // applies tells whether something can happen at a point: only the API server answers 409.
 func applies(point lifeline.Point, moment lifeline.Moment) bool {
-	return moment != lifeline.Conflict || !strings.HasPrefix(point.Name, "call ")
+	verb, _, _ := strings.Cut(point.Name, " ")
+	return moment != lifeline.Conflict || verb != "call" && verb != "tell" && verb != "mail"
 }
 
 // plan is what is tried of a story whose undisturbed run passed these points.

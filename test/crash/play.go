@@ -64,6 +64,9 @@ func (s *stage) play(ctx context.Context, story Story, d Disturbance, want *Fact
 		return run, err
 	}
 	defer func() { err = errors.Join(err, w.close(context.WithoutCancel(ctx))) }()
+	if d.Moment == lifeline.Failed || d.Moment == lifeline.Lost {
+		w.copies++
+	}
 	p := &production{World: w, story: story, disturbance: d, random: rand.New(rand.NewPCG(d.Random, 0))}
 	run.Facts, err = p.perform(ctx, want)
 	err = errors.Join(err, p.dismissAll())
@@ -97,6 +100,9 @@ type production struct {
 
 // hire employs one more manager.
 func (p *production) hire(ctx context.Context, line *lifeline.Line) error {
+	p.mu.Lock()
+	p.copies++
+	p.mu.Unlock()
 	dismiss, err := p.employ(ctx, p.story, line, p.disturbance.Lag)
 	if err != nil {
 		return err

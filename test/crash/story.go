@@ -43,6 +43,8 @@ type World struct {
 	API client.Client
 	// Shop with the first operator.
 	Shop *testshop.Shop
+	// Own is what the story keeps for itself, from Open on.
+	Own any
 
 	stage   *stage
 	also    map[string]func(ctx context.Context) (any, error)
@@ -51,6 +53,9 @@ type World struct {
 	closing []func() error
 
 	mu sync.Mutex
+	// copies is how often one thing may be told at most: once by each manager, and once more by
+	// one that cannot know whether it was heard.
+	copies int
 	// contradictions of orders' statuses, and matchingIDs that were sent.
 	contradictions []error
 	matchingIDs    map[string]bool
