@@ -49,8 +49,10 @@ type World struct {
 	stage   *stage
 	also    map[string]func(ctx context.Context) (any, error)
 	sellers []seller
-	secrets []func() []string
-	closing []func() error
+	// wholesaler, where the story has one.
+	wholesaler *wholesaler
+	secrets    []func() []string
+	closing    []func() error
 
 	mu sync.Mutex
 	// copies is how often one thing may be told at most: once by each manager, and once more by
