@@ -131,6 +131,8 @@ func TestDue(t *testing.T) {
 	}
 	stranding := waiting(operators.Transient)
 	stranding.LostAnswers = 1
+	setBack := waiting(operators.Transient)
+	setBack.LastError.Time, setBack.NextAttemptTime = metav1.NewTime(now.Add(time.Hour)), &metav1.Time{Time: now.Add(time.Hour + time.Second)}
 	untried := &v1alpha1.OrderProvisioning{NextAttemptTime: waiting(operators.Busy).NextAttemptTime}
 	var never time.Time
 	for _, tc := range []struct {
@@ -154,6 +156,7 @@ func TestDue(t *testing.T) {
 		{"a hint brings no stock", waiting(operators.OutOfStock), never, now, time.Minute, false},
 		{"a hint mends no configuration", waiting(operators.Misconfigured), never, now, time.Minute, false},
 		{"a hint hurries nobody who may strand a profile", stranding, never, now, time.Minute, false},
+		{"a clock that was set back since the last try does not have an order wait until it has caught up", setBack, never, never, 0, true},
 		{"a hint about what was not tried yet", untried, never, now, time.Minute, false},
 	} {
 		wait, ok := due(tc.p, now, tc.connected, tc.hinted)

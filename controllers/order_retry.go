@@ -72,11 +72,19 @@ func (p Pace) retryDelay(failed *operators.Error, tries int32, answersLost bool,
 	}
 }
 
+// clockSkew is how much the clocks of two machines that lead one after another may differ.
+const clockSkew = time.Minute
+
 // due tells whether an order may be tried now. connectedAt is when its operator's connection
 // was last made: what failed for want of configuration before then is due at once. hinted is
-// when its operator was last said to have news (hintedAt).
+// when its operator was last said to have news (hintedAt). A last try far in the future tells of a
+// clock that was set back since: how much of the wait is over cannot be known, and the order
+// would wait for as long as the clock was wrong.
 func due(p *v1alpha1.OrderProvisioning, now, connectedAt, hinted time.Time) (time.Duration, bool) {
 	if p == nil || p.NextAttemptTime == nil {
+		return 0, true
+	}
+	if p.LastError != nil && p.LastError.Time.After(now.Add(clockSkew)) {
 		return 0, true
 	}
 	if p.LastError != nil && p.LastError.Class == string(operators.Misconfigured) && connectedAt.After(p.LastError.Time.Time) {
