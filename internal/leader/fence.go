@@ -29,6 +29,9 @@ type Fence struct {
 	until  time.Time
 	holder string
 	closed bool
+	// deposed is closed once another was seen to hold the lease that was ours.
+	deposed chan struct{}
+	depose  sync.Once
 	// inside is closed once nobody is inside any more; nil while nobody is.
 	inside  chan struct{}
 	entered int
@@ -41,11 +44,22 @@ const margin = 2 * time.Second
 // NewFence wraps lock. leaseDuration is the lease's; longestWrite is how long after Enter
 // a write may still arrive, the writing client's timeout.
 func NewFence(lock resourcelock.Interface, leaseDuration, longestWrite time.Duration) *Fence {
-	return &Fence{Interface: lock, hold: leaseDuration - longestWrite - margin}
+	return &Fence{Interface: lock, hold: leaseDuration - longestWrite - margin, deposed: make(chan struct{})}
 }
 
 // Open is a fence for a process that is the only one there can be: it never closes.
 func Open() *Fence { return nil }
+
+// Deposed is closed once another process was seen to hold the lease that this one had: after a
+// pause that was longer than the lease. The elector goes on trying for its renew deadline, and
+// the controllers with it, though there is nothing left to hope for. It is never closed where the
+// fence is open.
+func (f *Fence) Deposed() <-chan struct{} {
+	if f == nil {
+		return nil
+	}
+	return f.deposed
+}
 
 // Enter asks whether something that only a leader may do may begin now. leave must be
 // called when it has ended. The error is ErrNotLeading.
@@ -78,11 +92,20 @@ func (f *Fence) leave() {
 func (f *Fence) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := f.Interface.Get(ctx)
 	if err == nil {
-		f.mu.Lock()
-		f.holder = record.HolderIdentity
-		f.mu.Unlock()
+		f.see(record.HolderIdentity)
 	}
 	return record, raw, err
+}
+
+// see who holds the lease now.
+func (f *Fence) see(holder string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.holder == f.Identity() && holder != "" && holder != f.holder {
+		f.closed = true
+		f.depose.Do(func() { close(f.deposed) })
+	}
+	f.holder = holder
 }
 
 // Create takes a lease that nobody had yet.

@@ -150,3 +150,42 @@ func TestAReleaseLeavesAnothersLeaseAlone(t *testing.T) {
 		t.Fatal("the new leader's lease was blanked")
 	}
 }
+
+func TestWhoSeesAnotherHoldItsLeaseIsDeposedAtOnce(t *testing.T) {
+	deposed := func(f *Fence) bool {
+		select {
+		case <-f.Deposed():
+			return true
+		default:
+			return false
+		}
+	}
+	see := func(t *testing.T, f *Fence) {
+		t.Helper()
+		if _, _, err := f.Get(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := &lease{me: "a", stored: held("b")}
+	f := NewFence(l, 15*time.Second, 3*time.Second)
+	see(t, f)
+	renew(t, f)
+	see(t, f)
+	l.stored = held("")
+	see(t, f)
+	if deposed(f) || deposed(Open()) {
+		t.Fatal("deposed although nobody else has taken the lease since")
+	}
+	renew(t, f)
+	l.stored = held("b")
+	see(t, f)
+	if !deposed(f) || entered(f) {
+		t.Fatal("goes on although another leads")
+	}
+	renew(t, f)
+	l.stored = held("b")
+	see(t, f)
+	if !deposed(f) {
+		t.Fatal("a process that stands down is not told a second time, but stays deposed")
+	}
+}

@@ -5,6 +5,7 @@ package manager
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -27,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -117,7 +119,24 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 	if err := parts.addControllers(ctx, config, o); err != nil {
 		return nil, err
 	}
+	if err := mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error { return standDown(ctx, fence) })); err != nil {
+		return nil, fmt.Errorf("watching the lease: %w", err)
+	}
 	return mgr, addChecks(mgr)
+}
+
+// errDeposed is how a manager ends that was the leader and is not any more.
+var errDeposed = errors.New("another process has taken over the lease: this one was paused or cut off for too long")
+
+// standDown ends the manager once another leads. The elector would let the controllers go on until
+// its renew deadline.
+func standDown(ctx context.Context, fence *leader.Fence) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-fence.Deposed():
+		return errDeposed
+	}
 }
 
 // newClient is a client without a cache, each of whose requests ends after timeout.
