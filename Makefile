@@ -75,6 +75,14 @@ lint: ## Run the linters of .golangci.yml, and that of the REST API's document
 verify: ## Fail where generated files, go.mod, manifests or PROJECT are not what they should be
 	hack/tools/verify.sh
 
+.PHONY: licences
+licences: ## Fail where a module that is shipped has a licence that is not allowed
+	hack/tools/licences.sh
+
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities; needs Go's vulnerability database
+	hack/tools/vulncheck.sh '$(VULNDB)'
+
 ##@ Change it
 
 .PHONY: generate

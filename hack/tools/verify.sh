@@ -28,6 +28,9 @@ for module in . hack/controlplane hack/tools; do
   (cd "$module" && go mod tidy -diff) || fail "$module/go.mod or go.sum is not tidy"
 done
 
+say 'licences'
+hack/tools/licences.sh >/dev/null || fail 'a module that is shipped has a licence that is not allowed'
+
 say 'manifests render'
 assets=$(go run -C hack/controlplane .)
 for folder in config/*/; do
