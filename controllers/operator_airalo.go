@@ -18,6 +18,7 @@ func (d drivers) airalo(operator *v1alpha1.EsimOperator, secret *corev1.Secret, 
 	driver, err := airalo.New(airalo.Config{
 		Currency:          currency,
 		BaseURL:           operator.Spec.Airalo.URL,
+		Account:           operator.Spec.Airalo.Account,
 		ClientID:          string(secret.Data[airalo.KeyClientID]),
 		ClientSecret:      activation.NewCredential(string(secret.Data[airalo.KeyClientSecret])),
 		CAPEM:             secret.Data[airalo.KeyCA],

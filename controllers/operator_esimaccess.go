@@ -13,6 +13,7 @@ import (
 func (d drivers) esimAccess(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error) {
 	driver, err := esimaccess.New(esimaccess.Config{
 		BaseURL:           operator.Spec.EsimAccess.URL,
+		Account:           operator.Spec.EsimAccess.Account,
 		AccessCode:        activation.NewCredential(string(secret.Data[esimaccess.AccessCodeKey])),
 		SecretKey:         activation.NewCredential(string(secret.Data[esimaccess.SecretKeyKey])),
 		CAPEM:             secret.Data[corev1.ServiceAccountRootCAKey],

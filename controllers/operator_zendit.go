@@ -13,6 +13,7 @@ import (
 func (d drivers) zendit(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error) {
 	driver, err := zendit.New(zendit.Config{
 		BaseURL:           operator.Spec.Zendit.URL,
+		Account:           operator.Spec.Zendit.Account,
 		APIKey:            activation.NewCredential(string(secret.Data[zendit.KeyAPIKey])),
 		CAPEM:             secret.Data[zendit.KeyCA],
 		Timeout:           operator.Spec.Timeout.Duration,

@@ -74,6 +74,9 @@ func (r *OrderReconciler) returnHeld(ctx context.Context, p *pass, why string) (
 			return decided, err
 		}
 	}
+	if elsewhere := r.otherBooks(p); elsewhere != nil {
+		return elsewhere, nil
+	}
 	if provisioning.Closing != "" {
 		return r.giveBack(ctx, p, again)
 	}
@@ -123,6 +126,9 @@ func (r *OrderReconciler) undo(ctx context.Context, p *pass) (*decision, error) 
 	}
 	if err := r.openJournal(ctx, p); err != nil && !errors.Is(err, operators.ErrJournalRefused) {
 		return nil, err
+	}
+	if elsewhere := r.otherBooks(p); elsewhere != nil {
+		return elsewhere, nil
 	}
 	asked := again
 	if p.provisioning().Closing == "" {

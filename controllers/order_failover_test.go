@@ -32,6 +32,8 @@ type vendor struct {
 	keeps, installed, foreign bool
 	// garbled sells what nobody can read; soldOut and rejects sell nothing.
 	garbled, soldOut, rejects bool
+	// account that the books are about.
+	account string
 	// failing is what each call fails with, where it is set.
 	failing error
 	fresh   []bool
@@ -40,7 +42,7 @@ type vendor struct {
 // vendorICCID is what a vendor sells.
 const vendorICCID activation.ICCID = "8947010000123456784"
 
-func (v *vendor) KeepsBooks()                 {}
+func (v *vendor) Books() string               { return v.account }
 func (v *vendor) Probe(context.Context) error { return v.reached() }
 func (v *vendor) Close()                      {}
 func (v *vendor) set(change func(*vendor))    { v.mu.Lock(); defer v.mu.Unlock(); change(v) }

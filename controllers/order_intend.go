@@ -22,7 +22,7 @@ const reasonOperatorUnavailable = "WaitingForOperator"
 // enter takes the right to call the operator. An order that cannot have it is put back, and
 // woken when it can: no worker waits.
 func (r *OrderReconciler) enter(ctx context.Context, p *pass) (*decision, error) {
-	if waitsForPerson(p.order) && toldByPerson(p.order) == "" {
+	if needsPerson(p.order) && toldByPerson(p.order) == "" {
 		// Not for ever: the cache may be old, and the person's answer taken already.
 		return &decision{silent: true, after: r.Pace.Waiting.Duration}, nil
 	}
@@ -146,6 +146,7 @@ func (r *OrderReconciler) intend(ctx context.Context, p *pass) (*decision, error
 		PlanID:      p.source.PlanID,
 		Attempt:     1,
 		RequestID:   requestID(p.order.UID, 1),
+		Books:       booksOf(p.slot.Driver),
 		StartTime:   p.time(),
 	}
 	setPending(p, reasonProvisioning, "The mobile operator is asked for a profile")

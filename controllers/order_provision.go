@@ -31,6 +31,9 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 	case v1alpha1.ResolveDelivered:
 		return r.deliverTold(ctx, p)
 	}
+	if decided, err := r.openBooks(ctx, p); decided != nil || err != nil {
+		return decided, err
+	}
 	provisioning := p.provisioning()
 	if provisioning.Closing != "" {
 		return r.giveBack(ctx, p, again)
@@ -272,6 +275,7 @@ func (r *OrderReconciler) beginAttempt(p *pass, source v1alpha1.VariantSource, f
 	provisioning.Attempt++
 	provisioning.RequestID = requestID(p.order.UID, provisioning.Attempt)
 	provisioning.OperatorRef, provisioning.PlanID = source.OperatorRef, source.PlanID
+	provisioning.Books = booksOf(r.Connections.For(source.OperatorRef.Name).Driver())
 	provisioning.ICCID, provisioning.Closing, provisioning.Tries = "", "", 0
 	p.ended, p.inDoubt = requestID(p.order.UID, ended.Attempt), false
 	r.unsent.note(provisioning.RequestID)

@@ -365,10 +365,17 @@ func toldByPerson(order *v1alpha1.EsimOrder) string {
 	}
 }
 
-// waitsForPerson tells whether only a platform role can tell what became of the order.
+// needsPerson tells whether nobody but a platform role can tell what became of the order.
+func needsPerson(order *v1alpha1.EsimOrder) bool { return unknownBecause(order, reasonNeedsPerson) }
+
+// waitsForPerson tells whether a platform role can tell what became of the order.
 func waitsForPerson(order *v1alpha1.EsimOrder) bool {
+	return needsPerson(order) || unknownBecause(order, reasonConnectedElsewhere)
+}
+
+func unknownBecause(order *v1alpha1.EsimOrder, reason string) bool {
 	condition := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionOutcomeUnknown)
-	return condition != nil && condition.Status == metav1.ConditionTrue && condition.Reason == reasonNeedsPerson
+	return condition != nil && condition.Status == metav1.ConditionTrue && condition.Reason == reason
 }
 
 func timeAfter(now time.Time, wait time.Duration) *metav1.Time {

@@ -155,6 +155,15 @@ type ResellerDriver struct {
 	// credentialsSecretRef names a Secret in the manager's own namespace.
 	CredentialsSecretRef SecretReference `json:"credentialsSecretRef"`
 
+	// account is your own name for the account that the credentials are for. Give
+	// another name when they become another account's: orders that may have been
+	// bought from the first one then wait, and are not bought again from the
+	// second. Leave it as it is when credentials are only rotated.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$')",message="must be printable ASCII without spaces, such as main or EU-2"
+	Account string `json:"account,omitempty"`
+
 	// webhook says whose webhooks are taken as hints to ask the wholesaler at
 	// once. Without it none are, and orders are followed by asking now and then.
 	// +optional

@@ -19,6 +19,13 @@ type OrderProvisioning struct {
 	// used again.
 	RequestID string `json:"requestID"`
 
+	// books tells, as a hash, where the attempt was sent: the kind of wholesaler,
+	// its url, and our account there. While the EsimOperator is connected
+	// elsewhere, the order waits. Absent over ES2+.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	Books string `json:"books,omitempty"`
+
 	// startTime is when the first attempt began.
 	StartTime metav1.Time `json:"startTime"`
 

@@ -20,8 +20,10 @@ import (
 type Bookkeeper interface {
 	Driver
 
-	// KeepsBooks tells Bookkeepers from other Drivers.
-	KeepsBooks()
+	// Books names the books that purchases are in: the kind of operator, where it is, and our name
+	// for the account. What was bought through one Bookkeeper is found by another one with the same
+	// Books, and by no other. They stay the same when credentials are rotated.
+	Books() string
 }
 
 // ErrNotReturnable says that the operator takes nothing back.

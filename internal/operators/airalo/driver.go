@@ -59,6 +59,8 @@ type Config struct {
 	CAPEM []byte
 	// Currency (ISO 4217) in which costs are told; empty for DefaultCurrency.
 	Currency string
+	// Account is our own name for the account; may be empty.
+	Account string
 	// Timeout of one call, connecting included; 0 for webapi.DefaultTimeout.
 	Timeout time.Duration
 	// SettleAfter is how long after an order was sent the list shows it for sure. Less than two
@@ -111,7 +113,7 @@ func New(config Config) (*Driver, error) {
 		return nil, err
 	}
 	api, err := webapi.New(webapi.Config{
-		Vendor: "Airalo", Field: "spec.airalo.url", BaseURL: config.BaseURL, CAPEM: config.CAPEM,
+		Vendor: "Airalo", Field: "spec.airalo.url", BaseURL: config.BaseURL, Account: config.Account, CAPEM: config.CAPEM,
 		Timeout: config.Timeout, RequestsPerSecond: config.RequestsPerSecond, InFlight: config.InFlight,
 		OnCall: config.OnCall, Guard: config.Guard, WrapTransport: config.WrapTransport,
 		Dial: config.Dial, Now: config.Now,
@@ -160,8 +162,8 @@ func (c Config) checkCredentials() error {
 	}
 }
 
-// KeepsBooks tells that orders are found by our request ID.
-func (*Driver) KeepsBooks() {}
+// Books names Airalo's books, in which orders are found by our request ID.
+func (d *Driver) Books() string { return d.api.Books() }
 
 // Probe asks for a row of the catalogue, which proves the address, our credentials and that
 // our own address is allowed.

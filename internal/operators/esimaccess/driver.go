@@ -55,6 +55,8 @@ const (
 type Config struct {
 	// BaseURL of the API; empty for DefaultURL.
 	BaseURL string
+	// Account is our own name for the account; may be empty.
+	Account string
 	// AccessCode names our account.
 	AccessCode activation.Credential
 	// SecretKey signs requests; empty sends the access code only.
@@ -116,7 +118,7 @@ func New(config Config) (*Driver, error) {
 	}
 	client, err := webapi.New(webapi.Config{
 		Vendor: vendor, Field: "spec.esimAccess.url",
-		BaseURL: config.BaseURL, CAPEM: config.CAPEM,
+		BaseURL: config.BaseURL, Account: config.Account, CAPEM: config.CAPEM,
 		Timeout: config.Timeout, RequestsPerSecond: config.RequestsPerSecond, InFlight: config.InFlight,
 		OnCall: config.OnCall, Guard: config.Guard, WrapTransport: config.WrapTransport, Dial: config.Dial, Now: config.Now,
 	})
@@ -135,8 +137,8 @@ func New(config Config) (*Driver, error) {
 	}, nil
 }
 
-// KeepsBooks marks the driver as a Bookkeeper.
-func (*Driver) KeepsBooks() {}
+// Books names eSIM Access' books, which have each order under our request ID.
+func (d *Driver) Books() string { return d.client.Books() }
 
 // Probe asks for the balance, which proves address, certificate and credentials.
 func (d *Driver) Probe(ctx context.Context) error {

@@ -33,6 +33,8 @@ type Config struct {
 	Field string
 	// BaseURL is https://host with a path, perhaps; calls add theirs.
 	BaseURL string
+	// Account is our own name for the account that the credentials are for; may be empty.
+	Account string
 	// CAPEM holds the authorities by which the wholesaler is checked; the system's where empty.
 	CAPEM []byte
 	// Timeout of one call, connecting included; 0 for DefaultTimeout.
@@ -90,6 +92,7 @@ type Answer struct {
 type Client struct {
 	vendor  string
 	field   string
+	books   string
 	wire    *wire
 	limiter *rate.Limiter
 	guard   func() (leave func(), err error)
@@ -104,7 +107,7 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		vendor: config.Vendor, field: config.Field, wire: carrier, limiter: rate.NewLimiter(rate.Inf, 1),
+		vendor: config.Vendor, field: config.Field, books: booksOf(config.Vendor, carrier.base, config.Account), wire: carrier, limiter: rate.NewLimiter(rate.Inf, 1),
 		guard: config.Guard, onCall: config.OnCall, now: carrier.now,
 	}
 	if config.RequestsPerSecond > 0 {

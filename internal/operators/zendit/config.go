@@ -31,6 +31,8 @@ const maxAPIKey = 4096
 type Config struct {
 	// BaseURL, with the version; empty for DefaultURL.
 	BaseURL string
+	// Account is our own name for the account; may be empty.
+	Account string
 	// APIKey is our bearer key.
 	APIKey activation.Credential
 	// CAPEM holds the authorities by which Zendit is checked; the system's where empty.
@@ -68,7 +70,7 @@ func (c Config) webapi() webapi.Config {
 		base = DefaultURL
 	}
 	return webapi.Config{
-		Vendor: "Zendit", Field: "spec.zendit.url", BaseURL: base, CAPEM: c.CAPEM, Timeout: c.Timeout,
+		Vendor: "Zendit", Field: "spec.zendit.url", BaseURL: base, Account: c.Account, CAPEM: c.CAPEM, Timeout: c.Timeout,
 		RequestsPerSecond: c.RequestsPerSecond, InFlight: c.InFlight, OnCall: c.OnCall, Guard: c.Guard,
 		WrapTransport: c.WrapTransport, Dial: c.Dial, Now: c.Now,
 	}
