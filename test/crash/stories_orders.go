@@ -14,6 +14,7 @@ func stories() []Story {
 	var all []Story
 	for _, some := range [][]Story{
 		deliveryStories(), lostAnswerStories(), failoverStories(), endingStories(), deletionStories(), deviceStories(),
+		settleStories(), postStories(), catalogueStories(), restStories(),
 	} {
 		all = append(all, some...)
 	}
