@@ -27,7 +27,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/operators/connections"
 )
 
-// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts,verbs=list;watch;create;patch
 
 // CatalogueReconciler turns operators' lists into EsimProducts, by server-side apply with a field
 // owner of its own: what a person edits stays edited.

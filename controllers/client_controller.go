@@ -23,7 +23,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/ids"
 )
 
-// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimclients,verbs=get;list;watch
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimclients,verbs=list;watch
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimclients/status,verbs=update
 
 // ClientReconciler gives each EsimClient the id that REST clients know it by, and tells

@@ -24,9 +24,9 @@ import (
 	"github.com/telcodev/esim-operator/internal/operators/connections"
 )
 
-// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts,verbs=get;list;watch
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts,verbs=list;watch
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts/status,verbs=update
-// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators,verbs=get;list;watch
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators,verbs=list;watch
 
 // ProductReconciler gives each EsimProduct and each of its variants the id that REST clients
 // know them by, follows the rule by which it merges what operators list, and tells what of it
