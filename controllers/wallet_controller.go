@@ -21,7 +21,6 @@ import (
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimwallets,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimwallets/status,verbs=update
-// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimwallets/finalizers,verbs=update
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders,verbs=get;list;patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 
