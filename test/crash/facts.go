@@ -65,10 +65,13 @@ func (w *World) look(ctx context.Context) (Facts, error) {
 		Orders: map[string]OrderFacts{}, Wallets: map[string]WalletFacts{}, Products: map[string]map[string]string{},
 		Bought: map[string]int{}, Secrets: map[string][]string{}, Also: map[string]string{},
 	}
-	for _, gather := range []func(context.Context, *Facts) error{w.lookAtOrders, w.lookAtWallets, w.lookAtProducts, w.lookAtSecrets} {
-		if err := gather(ctx, &facts); err != nil {
-			return facts, err
-		}
+	var orders v1alpha1.EsimOrderList
+	if err := w.API.List(ctx, &orders); err != nil {
+		return facts, fmt.Errorf("listing orders: %w", err)
+	}
+	w.lookAtOrders(orders.Items, &facts)
+	if err := errors.Join(w.lookAtWallets(ctx, orders.Items, &facts), w.lookAtProducts(ctx, &facts), w.lookAtSecrets(ctx, &facts)); err != nil {
+		return facts, err
 	}
 	for _, seller := range w.sellers {
 		facts.Bought[w.alias(seller.name)] = seller.bought()
@@ -91,19 +94,14 @@ func (w *World) look(ctx context.Context) (Facts, error) {
 // alias takes out of a text what is another in each run.
 func (w *World) alias(text string) string { return strings.ReplaceAll(text, w.Name, "shop") }
 
-func (w *World) lookAtOrders(ctx context.Context, facts *Facts) error {
-	var orders v1alpha1.EsimOrderList
-	if err := w.API.List(ctx, &orders); err != nil {
-		return fmt.Errorf("listing orders: %w", err)
-	}
-	for i := range orders.Items {
-		order := &orders.Items[i]
+func (w *World) lookAtOrders(orders []v1alpha1.EsimOrder, facts *Facts) {
+	for i := range orders {
+		order := &orders[i]
 		facts.Orders[order.Name] = w.orderFacts(order)
 		for _, unsettled := range underWay(order) {
 			facts.Unsettled = append(facts.Unsettled, order.Name+": "+unsettled)
 		}
 	}
-	return nil
 }
 
 func (w *World) orderFacts(order *v1alpha1.EsimOrder) OrderFacts {
@@ -172,7 +170,7 @@ func conditions(all v1alpha1.Conditions) map[string]string {
 	return found
 }
 
-func (w *World) lookAtWallets(ctx context.Context, facts *Facts) error {
+func (w *World) lookAtWallets(ctx context.Context, orders []v1alpha1.EsimOrder, facts *Facts) error {
 	var wallets v1alpha1.EsimWalletList
 	if err := w.API.List(ctx, &wallets); err != nil {
 		return fmt.Errorf("listing wallets: %w", err)
@@ -187,7 +185,7 @@ func (w *World) lookAtWallets(ctx context.Context, facts *Facts) error {
 		if len(s.Settling) > 0 || s.OpenOrders > 0 || !wallet.DeletionTimestamp.IsZero() {
 			facts.Unsettled = append(facts.Unsettled, "wallet "+wallet.Name)
 		}
-		counted, err := w.counted(ctx, &wallet)
+		counted, err := counted(&wallet, orders)
 		if err != nil {
 			return err
 		}
@@ -203,11 +201,7 @@ type sums struct{ debited, refunded string }
 
 // counted are a wallet's sums as its orders have them: those that are there, and those that are
 // gone.
-func (w *World) counted(ctx context.Context, wallet *v1alpha1.EsimWallet) (sums, error) {
-	var orders v1alpha1.EsimOrderList
-	if err := w.API.List(ctx, &orders); err != nil {
-		return sums{}, fmt.Errorf("listing orders: %w", err)
-	}
+func counted(wallet *v1alpha1.EsimWallet, orders []v1alpha1.EsimOrder) (sums, error) {
 	settling := map[types.UID]bool{}
 	for _, order := range wallet.Status.Settling {
 		settling[order.UID] = true
@@ -224,9 +218,9 @@ func (w *World) counted(ctx context.Context, wallet *v1alpha1.EsimWallet) (sums,
 	}
 	add(&debited, wallet.Status.Settled.Debited)
 	add(&refunded, wallet.Status.Settled.Refunded)
-	for i := range orders.Items {
-		charge := orders.Items[i].Status.Charge
-		if charge == nil || charge.WalletUID != wallet.UID || settling[orders.Items[i].UID] {
+	for i := range orders {
+		charge := orders[i].Status.Charge
+		if charge == nil || charge.WalletUID != wallet.UID || settling[orders[i].UID] {
 			continue
 		}
 		add(&debited, charge.Amount)

@@ -197,11 +197,11 @@ func (p *production) direct(ctx context.Context, line *lifeline.Line, ended <-ch
 // await waits until the world is at rest, and what it must have come to.
 func (p *production) await(ctx context.Context, want *Facts) (facts Facts, err error) {
 	if want == nil {
-		if err := p.Until(ctx, "nothing leaves the manager any more", p.calmly()); err != nil {
+		if err := until(ctx, survey, "nothing leaves the manager any more", p.calmly()); err != nil {
 			return facts, err
 		}
 	}
-	err = p.Until(ctx, "the world is at rest", func(ctx context.Context) (bool, error) {
+	err = until(ctx, survey, "the world is at rest", func(ctx context.Context) (bool, error) {
 		now, err := p.look(ctx)
 		if err != nil {
 			return false, err

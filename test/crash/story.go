@@ -85,11 +85,19 @@ func (w *World) Secret(list func() []string) { w.secrets = append(w.secrets, lis
 // Closing has something done once the story is over.
 func (w *World) Closing(end func() error) { w.closing = append(w.closing, end) }
 
-// pause between two looks at the API server.
-const pause = 10 * time.Millisecond
+const (
+	// glance is between two looks at one object, and survey between two at the whole world,
+	// which cost the API server more.
+	glance = 10 * time.Millisecond
+	survey = 50 * time.Millisecond
+)
 
 // Until waits until a look says that something is so. Its end by ctx names it.
 func (w *World) Until(ctx context.Context, what string, look func(ctx context.Context) (bool, error)) error {
+	return until(ctx, glance, what, look)
+}
+
+func until(ctx context.Context, pause time.Duration, what string, look func(ctx context.Context) (bool, error)) error {
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for {
