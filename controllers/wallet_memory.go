@@ -116,7 +116,8 @@ func (m *walletMemory) wait(now time.Time) time.Duration {
 	if m.writtenAt.IsZero() || m.waiting() >= maxSettling {
 		return 0
 	}
-	return max(0, walletWriteInterval-now.Sub(m.writtenAt))
+	// A clock that was set back makes nobody wait for longer than the interval.
+	return min(max(0, walletWriteInterval-now.Sub(m.writtenAt)), walletWriteInterval)
 }
 
 // after is how long the next pass is due after the status was written.
