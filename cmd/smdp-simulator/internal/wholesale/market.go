@@ -1,6 +1,6 @@
 // Package wholesale serves the fakes of wholesalers beside the SM-DP+, each on a port of its own
-// over HTTPS, with one control API for all of them. Their books are in memory: a restart empties
-// them. Credentials last, in the data folder.
+// over HTTPS, with one control API for all of them. Their books and credentials are in the data
+// folder and outlive a restart; stock, delays and faults do not.
 package wholesale
 
 import (
@@ -27,7 +27,8 @@ const (
 type Options struct {
 	// Addresses to listen on, by wholesaler. One that is not named is not served.
 	Addresses map[string]string
-	// DataDir is where credentials are kept: wholesalers/<name>/ in it can be made a Secret.
+	// DataDir is where credentials are kept: wholesalers/<name>/ in it can be made a Secret. What
+	// was sold stands beside it, in wholesalers/<name>.jsonl.
 	DataDir string
 	// Logger; silent where nil.
 	Logger *slog.Logger
@@ -97,8 +98,9 @@ func (m *Market) ControlParts() []smdp.ControlPart {
 	return parts
 }
 
-// Start opens the ports with this certificate, and writes the CA by which it is checked beside
-// the credentials. Close must be called, also after an error.
+// Start opens the books, then the ports with this certificate, and writes the CA by which it is
+// checked beside the credentials. The data folder must be this process's alone by then. Close
+// must be called, also after an error.
 func (m *Market) Start(ctx context.Context, certificate tls.Certificate, ca []byte) error {
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"},
@@ -106,6 +108,9 @@ func (m *Market) Start(ctx context.Context, certificate tls.Certificate, ca []by
 	for _, s := range m.stalls {
 		if err := writeFile(filepath.Join(m.folder(s.name), "ca.crt"), ca); err != nil {
 			return err
+		}
+		if err := s.vendor.KeepBooks(m.folder(s.name) + ".jsonl"); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		s.port.tls = config
 		if err := s.port.open(ctx); err != nil {
@@ -130,7 +135,7 @@ func (m *Market) Address(name string) string {
 func (m *Market) Close() error {
 	var errs []error
 	for _, s := range m.stalls {
-		errs = append(errs, s.port.end())
+		errs = append(errs, s.port.end(), s.vendor.Close())
 	}
 	return errors.Join(errs...)
 }

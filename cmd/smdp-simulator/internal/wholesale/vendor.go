@@ -31,6 +31,9 @@ type Purchase struct {
 
 // vendor is what the control API needs of a wholesaler's fake.
 type vendor interface {
+	// KeepBooks has what is sold outlive a restart, in a file, until Close.
+	KeepBooks(path string) error
+	Close() error
 	handler() http.Handler
 	function(*http.Request) string
 	purchases() []Purchase

@@ -138,7 +138,7 @@ func (s *Server) SetCredit(usd string) error {
 	s.shop.mu.Lock()
 	defer s.shop.mu.Unlock()
 	s.shop.credit = &amount
-	return nil
+	return s.shop.keep(nil)
 }
 
 // SetListDelay of orders from now on.
@@ -168,6 +168,7 @@ func (s *Server) SetOrderStatus(requestID string, status OrderStatus) {
 	for _, o := range s.shop.orders {
 		if o.description == requestID {
 			o.status = status
+			_ = s.shop.keep(o) // the books remember it, and the next call is not answered
 		}
 	}
 }
@@ -185,7 +186,7 @@ func (s *Server) SetUsage(iccid activation.ICCID, usage Usage, usedMB int64) err
 		o.sim.activated = s.clock.Now()
 	}
 	o.sim.usage, o.sim.used = usage, usedMB
-	return nil
+	return s.shop.keep(o)
 }
 
 // Ledger of all calls that arrived, oldest first.

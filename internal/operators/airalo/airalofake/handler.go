@@ -41,6 +41,9 @@ func (s *Server) serve(call string, execute executor) http.HandlerFunc {
 		} else {
 			answer = execute(r, body)
 		}
+		if err := s.shop.unkept(); err != nil {
+			answer = reply{status: http.StatusInternalServerError, body: meta(err.Error())}
+		}
 		s.ledger.add(LedgerEntry{Time: s.clock.Now().UTC(), Call: call, Status: answer.status, Code: answer.code})
 		send(w, answer)
 	}

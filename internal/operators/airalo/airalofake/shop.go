@@ -13,6 +13,7 @@ import (
 
 	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/money"
+	"github.com/telcodev/esim-operator/internal/operators/fakebooks"
 )
 
 // Package is what Airalo calls a data plan.
@@ -118,6 +119,8 @@ type shop struct {
 	// accepting answers 202 to orders, which are executed after a while.
 	accepting     bool
 	acceptedDelay time.Duration
+	// books outlive a restart; nil for none.
+	books *fakebooks.Books
 }
 
 func newShop(o Options) *shop {
@@ -199,7 +202,15 @@ func (s *shop) sell(pack Package, description string) *order {
 	}
 	s.orders = append(s.orders, o)
 	s.byICCID[o.sim.iccid] = o
+	_ = s.keep(o) // the books remember it, and the call is not answered
 	return o
+}
+
+// unkept is why the books take nothing more; nil while they do.
+func (s *shop) unkept() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.books.Err()
 }
 
 // nextICCID is one of 19 digits: 89 telecommunications, 44 United Kingdom, an issuer, a number.

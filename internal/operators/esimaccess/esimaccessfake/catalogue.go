@@ -106,6 +106,7 @@ func (v *Vendor) SetBalance(balance int64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.balance = balance
+	_ = v.keep(nil) // the books remember it, and the next call is not answered
 }
 
 // find a plan by its code or slug; nil where none is on sale. v.mu must be held.

@@ -113,6 +113,7 @@ func (v *Vendor) sell(p *Package, order Entry) string {
 	}
 	e.tranNo = fmt.Sprintf("%012d", v.lastID)
 	v.esims = append(v.esims, e)
+	_ = v.keep(e) // the books remember it, and the call is not answered
 	return e.iccid
 }
 
@@ -224,6 +225,7 @@ func (v *Vendor) cancel(body []byte) (object, refusal, Entry) {
 		if p := v.find(e.plan.Code); p != nil && p.Stock != nil {
 			*p.Stock++
 		}
+		_ = v.keep(e) // the books remember it, and the call is not answered
 		return object{}, "", entry
 	}
 	return nil, profileUnknown, Entry{ICCID: request.ICCID}

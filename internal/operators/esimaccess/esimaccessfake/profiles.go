@@ -112,7 +112,7 @@ func (v *Vendor) move(iccid string, change func(*esim), states ...string) error 
 	for _, state := range states {
 		if e.smdp == state && (e.status == statusGot || e.status == statusInUse) {
 			change(e)
-			return nil
+			return v.keep(e)
 		}
 	}
 	return fmt.Errorf("%w: %s, %s", ErrWrongState, e.smdp, e.status)
@@ -152,7 +152,7 @@ func (v *Vendor) SetStatus(iccid, status string) error {
 		return fmt.Errorf("no profile %s was sold", iccid)
 	}
 	e.status = status
-	return nil
+	return v.keep(e)
 }
 
 // SellAgain gives the ICCID of a profile to another customer's profile, as the vendor does with
@@ -169,7 +169,7 @@ func (v *Vendor) SellAgain(iccid string) error {
 	other.tranNo, other.orderNo, other.transactionID = fmt.Sprintf("T%d", v.lastID), fmt.Sprintf("B%d", v.lastID), "somebody-else"
 	other.matchingID, other.smdp, other.status = v.matchingID(), smdpEnabled, statusInUse
 	v.esims = append(v.esims, &other)
-	return nil
+	return v.keep(&other)
 }
 
 // MatchingIDs of all profiles that were ever sold: what nothing may show.

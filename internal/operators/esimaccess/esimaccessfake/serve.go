@@ -53,6 +53,10 @@ func (v *Vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	obj, refused, entry := execute(body)
+	if err := v.unkept(); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	entry.Function, entry.ErrorCode = function, string(refused)
 	v.note(entry)
 	answer(w, refused, obj)

@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/operators/fakebooks"
 )
 
 // Duplicate is what a second order with a transactionId does.
@@ -61,6 +62,7 @@ type Vendor struct {
 	requests map[string]time.Time // RT-RequestIDs that were used, and when
 	ledger   []Entry
 	lastID   int64
+	books    *fakebooks.Books // outlive a restart; nil for none
 }
 
 // New makes a vendor that serves nobody yet.

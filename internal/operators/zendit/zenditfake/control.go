@@ -32,8 +32,10 @@ type Entry struct {
 }
 
 // enter writes a line. s.mu must be held.
-func (s *Server) enter(e Entry) {
-	e.Sequence, e.Time = len(s.ledger)+1, s.options.Now()
+func (s *Server) enter(e Entry) { s.enterAt(s.options.Now(), e) }
+
+func (s *Server) enterAt(when time.Time, e Entry) {
+	e.Sequence, e.Time = len(s.ledger)+1, when
 	s.ledger = append(s.ledger, e)
 }
 
@@ -77,6 +79,7 @@ func (s *Server) SetBalance(cents int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.balance = cents
+	_ = s.books.Keep(record{Balance: cents}) // the books remember it, and the next call is not answered
 }
 
 // Change changes how the fake behaves from now on; offers, key, clock and balance stay.
@@ -109,7 +112,7 @@ func (s *Server) change(iccid activation.ICCID, change func(*purchase)) error {
 		return fmt.Errorf("no eSIM was sold with the ICCID %s", iccid)
 	}
 	change(p)
-	return nil
+	return s.keep(p)
 }
 
 // HasMatchingID tells whether an activation code with the matching ID downloads the eSIM.

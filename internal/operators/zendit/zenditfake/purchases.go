@@ -153,12 +153,18 @@ func (s *Server) book(id string, offer *Offer) *purchase {
 	}
 	s.byKey[id] = p
 	s.purchases = append(s.purchases, p)
+	s.enter(p.entry())
+	_ = s.keep(p) // the books remember it, and the call is not answered
+	return p
+}
+
+// entry is the ledger's line of a purchase.
+func (p *purchase) entry() Entry {
 	kind := Bought
 	if p.failure != "" {
 		kind = Refused
 	}
-	s.enter(Entry{Kind: kind, TransactionID: id, OfferID: offer.ID, ICCID: p.iccid})
-	return p
+	return Entry{Kind: kind, TransactionID: p.id, OfferID: p.offer.ID, ICCID: p.iccid}
 }
 
 // profile is the n-th eSIM.

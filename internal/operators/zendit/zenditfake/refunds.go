@@ -23,6 +23,7 @@ func (s *Server) refund(r *http.Request) (int, any) {
 	p.refunded = s.options.Now()
 	s.balance += p.offer.Cost + p.offer.Fee
 	s.enter(Entry{Kind: GivenBack, TransactionID: p.id, OfferID: p.offer.ID, ICCID: p.iccid})
+	_ = s.keep(p) // the books remember it, and the call is not answered
 	return http.StatusOK, map[string]string{"status": s.refundStatus(p)}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/operators/fakebooks"
 )
 
 // maxRequest bounds a request's body.
@@ -64,6 +65,8 @@ type Server struct {
 	balance   int64
 	ledger    []Entry
 	sold      int
+	// books outlive a restart; nil for none.
+	books *fakebooks.Books
 }
 
 // New makes a fake.
@@ -165,7 +168,12 @@ func (s *Server) serve(function func(*http.Request) (int, any)) http.HandlerFunc
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		status, body := function(r)
+		unkept := s.books.Err()
 		s.mu.Unlock()
+		if unkept != nil {
+			http.Error(w, unkept.Error(), http.StatusInternalServerError)
+			return
+		}
 		answer(w, status, body)
 	}
 }
