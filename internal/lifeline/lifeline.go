@@ -66,6 +66,8 @@ type Passing struct {
 	Point
 	// Executed tells whether it was executed, and Answered whether the manager heard of it.
 	Executed, Answered bool
+	// Refused tells that it was executed and came to nothing, such as a write that conflicted.
+	Refused bool
 }
 
 func (p Passing) String() string {
@@ -74,6 +76,8 @@ func (p Passing) String() string {
 		return p.Point.String() + " (not executed)"
 	case !p.Answered:
 		return p.Point.String() + " (not answered)"
+	case p.Refused:
+		return p.Point.String() + " (refused)"
 	default:
 		return p.Point.String()
 	}
@@ -234,7 +238,7 @@ func (l *Line) Pass(ctx context.Context, name string, refuse func(status int) er
 		}
 	}
 	err = execute()
-	l.executed(place, when)
+	l.executed(place, when, err)
 	l.tell()
 	switch {
 	case l.Dead() && when != Answered:
@@ -249,10 +253,10 @@ func (l *Line) Pass(ctx context.Context, name string, refuse func(status int) er
 }
 
 // executed notes that a point was executed, and stops the manager where it is to stop then.
-func (l *Line) executed(place int, when Moment) {
+func (l *Line) executed(place int, when Moment, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.points[place].Executed = true
+	l.points[place].Executed, l.points[place].Refused = true, err != nil
 	l.points[place].Answered = when.answers() && !l.dead
 	if when.stops() {
 		l.kill()

@@ -263,6 +263,7 @@ func (p *production) lost() int {
 				lost++
 			case passing.Name == "call downloadOrder":
 				unwritten++
+			case passing.Refused:
 			case strings.Contains(passing.Name, " secret ") || strings.Contains(passing.Name, " esimorder/status ") || passing.Name == "call cancelOrder":
 				unwritten = 0
 			}
