@@ -27,10 +27,15 @@ const (
 	APIServer Part = "kube-apiserver"
 )
 
-const lookInterval = 50 * time.Millisecond
+const (
+	lookInterval = 50 * time.Millisecond
+	// endGrace is how long a part may take to end in good order: a kube-apiserver waits for a
+	// minute for whoever watches.
+	endGrace = 5 * time.Second
+)
 
 // End sends a signal that ends a part of the control plane, and returns once it is gone. Its data
-// stay. The signal may be SIGTERM or SIGKILL.
+// stay. The signal may be SIGTERM or SIGKILL; whoever takes too long to end on SIGTERM is killed.
 func (e *Environment) End(ctx context.Context, part Part, signal syscall.Signal) error {
 	text, err := os.ReadFile(filepath.Join(e.dir, string(part)+".pid"))
 	if err != nil {
@@ -43,9 +48,16 @@ func (e *Environment) End(ctx context.Context, part Part, signal syscall.Signal)
 	if err := syscall.Kill(pid, signal); err != nil {
 		return fmt.Errorf("sending %s to %s: %w", signal, part, err)
 	}
+	deadline := time.Now().Add(endGrace)
 	// Whoever started it waits for it, so that it is gone for good.
 	err = wait.PollUntilContextTimeout(ctx, lookInterval, processTimeout, true, func(context.Context) (bool, error) {
-		return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH), nil
+		if time.Now().After(deadline) {
+			signal = syscall.SIGKILL
+		} else {
+			signal = 0
+		}
+		err := syscall.Kill(pid, signal)
+		return errors.Is(err, syscall.ESRCH), nil
 	})
 	if err != nil {
 		return fmt.Errorf("waiting for the end of %s: %w", part, err)
