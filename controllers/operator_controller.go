@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -232,6 +231,3 @@ func (r *OperatorReconciler) writeStatus(ctx context.Context, operator *v1alpha1
 func (r *OperatorReconciler) wake(operator string) {
 	r.queue.add(types.NamespacedName{Name: operator})
 }
-
-// errNoDriver: the spec names a driver that this version of the manager does not have.
-var errNoDriver = errors.New("this version of the manager has no driver for it yet")

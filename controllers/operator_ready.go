@@ -45,11 +45,7 @@ func judge(probe error, state connections.State) readiness {
 
 // driverUnusable is what Ready says where no driver can be made.
 func driverUnusable(err error) readiness {
-	reason := v1alpha1.OperatorReasonCredentialsMissing
-	if errors.Is(err, errNoDriver) {
-		reason = v1alpha1.OperatorReasonDriverMissing
-	}
-	return readiness{reason: reason, message: cut(err.Error())}
+	return readiness{reason: v1alpha1.OperatorReasonCredentialsMissing, message: cut(err.Error())}
 }
 
 // apply sets the conditions and tells whether Ready turned.

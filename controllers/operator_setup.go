@@ -110,7 +110,7 @@ func NewDrivers(fence *leader.Fence, wrap func(http.RoundTripper) http.RoundTrip
 		case operator.Spec.EsimAccess != nil:
 			return d.esimAccess(operator, secret, onCall)
 		default:
-			return nil, errNoDriver
+			return nil, fmt.Errorf("EsimOperator %s names no driver, which its schema refuses", operator.Name)
 		}
 	}
 }

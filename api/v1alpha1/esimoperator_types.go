@@ -23,9 +23,6 @@ const (
 	OperatorReasonOutOfService = "OutOfService"
 	// OperatorReasonCredentialsMissing: the Secret is not there or lacks a key.
 	OperatorReasonCredentialsMissing = "CredentialsMissing"
-	// OperatorReasonDriverMissing: this version of the manager has no driver for
-	// the block that is set.
-	OperatorReasonDriverMissing = "DriverMissing"
 )
 
 // ConditionAnswersLost is True on an EsimOperator that left several DownloadOrder calls of
