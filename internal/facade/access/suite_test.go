@@ -36,8 +36,9 @@ var (
 	env *testenv.Environment
 	// facade has the rights of the facade's own roles, and no more.
 	facade *rest.Config
-	// reader reads as the facade.
-	reader client.Client
+	// reader stands for the facade's caches. It is an administrator's: the facade itself may only
+	// list and watch what is in them.
+	reader client.Reader
 )
 
 // home is where most requests come from.
@@ -51,8 +52,7 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	Expect(env.ApplyFolder(ctx, "config/facade")).To(Succeed())
 	facade, err = env.ServiceAccountConfig(testenv.SystemNamespace, "esim-facade")
 	Expect(err).NotTo(HaveOccurred())
-	reader, err = client.New(facade, client.Options{Scheme: env.Scheme})
-	Expect(err).NotTo(HaveOccurred())
+	reader = env.Client
 })
 
 // newGuard is a replica of the facade, with a clock of its own for limits.
