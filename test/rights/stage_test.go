@@ -88,11 +88,16 @@ func setStage(ctx context.Context) *stage {
 // bind gives a ServiceAccount a ClusterRole in the client's namespace, as config/samples does.
 func bind(ctx context.Context, role, namespace, account string) {
 	GinkgoHelper()
-	Expect(k8s.Create(ctx, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: clientName, Name: role},
+	Expect(k8s.Create(ctx, binding(clientName, role, namespace, account))).To(Succeed())
+}
+
+// binding gives a ServiceAccount of namespace a ClusterRole in another.
+func binding(in, role, namespace, account string) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: in, Name: role},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: account}},
-	})).To(Succeed())
+	}
 }
 
 // openEndpoint has the client's orders told to an endpoint.
