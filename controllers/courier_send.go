@@ -172,7 +172,7 @@ func (r *CourierReconciler) sendEvent(ctx context.Context, order *v1alpha1.EsimO
 		return fmt.Errorf("writing the order for a webhook: %w", err)
 	}
 	return r.Webhooks.Send(ctx, endpoint.URL, secrets, webhook.Event{
-		ID: webhook.EventID(order.UID, n.Type), Type: n.Type, Time: eventTime(order, n), Data: data,
+		ID: webhook.EventID(order.FirstUID(), n.Type), Type: n.Type, Time: eventTime(order, n), Data: data,
 	})
 }
 
@@ -268,7 +268,7 @@ func (r *CourierReconciler) sendReceipt(ctx context.Context, order *v1alpha1.Esi
 			return err
 		}
 	}
-	id := webhook.EventID(order.UID, n.Type+"\x00"+order.Spec.NotificationEmail)
+	id := webhook.EventID(order.FirstUID(), n.Type+"\x00"+order.Spec.NotificationEmail)
 	return r.Mail.Send(ctx, order.Spec.NotificationEmail, id, filled)
 }
 
@@ -308,7 +308,7 @@ func (r *CourierReconciler) addCode(ctx context.Context, order *v1alpha1.EsimOrd
 		return fmt.Errorf("reading the activation Secret: %w", err)
 	}
 	code := string(secret.Data[v1alpha1.SecretKeyActivationCode])
-	if secret.Type != v1alpha1.ActivationSecretType || !metav1.IsControlledBy(&secret, order) || code == "" {
+	if secret.Type != v1alpha1.ActivationSecretType || !order.OwnsSecret(&secret) || code == "" {
 		return errPointless // the profile is on its device by now, or the order was undone
 	}
 	filled.Code = activation.NewCredential(code)

@@ -90,7 +90,7 @@ func (r *OrderReconciler) removeCode(ctx context.Context, p *pass) error {
 	case err != nil:
 		return fmt.Errorf("reading the activation Secret: %w", err)
 	}
-	if secret.Type == v1alpha1.ActivationSecretType && metav1.IsControlledBy(&secret, p.order) {
+	if secret.Type == v1alpha1.ActivationSecretType && p.order.OwnsSecret(&secret) {
 		held := credentialsIn(&secret)
 		for _, key := range []string{
 			v1alpha1.SecretKeyActivationCode, v1alpha1.SecretKeyMatchingID, v1alpha1.SecretKeyConfirmationCode,

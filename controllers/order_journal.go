@@ -66,10 +66,13 @@ func (j *journal) read(ctx context.Context) error {
 	}
 	owner := metav1.GetControllerOf(&secret)
 	switch {
-	case secret.Type != v1alpha1.ActivationSecretType || owner == nil || owner.Kind != "EsimOrder" || owner.Name != j.order.Name:
+	case secret.Type != v1alpha1.ActivationSecretType:
 		return errForeignSecret
-	case owner.UID != j.order.UID:
+	case j.order.OwnsSecret(&secret):
+	case owner != nil && owner.Kind == "EsimOrder" && owner.Name == j.order.Name:
 		return j.removeLeftover(ctx, &secret)
+	default:
+		return errForeignSecret
 	}
 	attempt, err := strconv.ParseInt(string(secret.Data[v1alpha1.SecretKeyAttempt]), 10, 32)
 	switch {
@@ -143,7 +146,7 @@ func staleCache(order *v1alpha1.EsimOrder, why error) error {
 func (j *journal) written() bool { return j.hasEntry }
 
 // requestID names the attempt that the journal is about.
-func (j *journal) requestID() string { return requestID(j.order.UID, j.attempt) }
+func (j *journal) requestID() string { return requestID(j.order.FirstUID(), j.attempt) }
 
 // Profile implements operators.Journal.
 func (j *journal) Profile() (operators.Profile, bool) { return j.entry, j.hasEntry }
@@ -242,6 +245,8 @@ func activationSecret(order *v1alpha1.EsimOrder, attempt int32, profile operator
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: order.Namespace,
 			Name:      v1alpha1.ActivationSecretName(order.Name),
+			// An owner reference does not outlive a restore from a backup.
+			Annotations: map[string]string{v1alpha1.WrittenForAnnotation: string(order.FirstUID())},
 			// The garbage collector must not take it from an order that is deleted in the foreground.
 			Finalizers: []string{v1alpha1.JournalFinalizer},
 			OwnerReferences: []metav1.OwnerReference{{

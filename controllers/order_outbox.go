@@ -162,6 +162,6 @@ func hasReceipt(order *v1alpha1.EsimOrder, receipt string) bool {
 // recipientOf is the order's present address as a status remembers it: it tells one address
 // from another, within one order.
 func recipientOf(order *v1alpha1.EsimOrder) string {
-	sum := sha256.Sum256([]byte(string(order.UID) + "\x00" + order.Spec.NotificationEmail))
+	sum := sha256.Sum256([]byte(string(order.FirstUID()) + "\x00" + order.Spec.NotificationEmail))
 	return hex.EncodeToString(sum[:16])
 }

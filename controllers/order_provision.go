@@ -273,11 +273,11 @@ func (r *OrderReconciler) beginAttempt(p *pass, source v1alpha1.VariantSource, f
 	provisioning.Attempts = append(provisioning.Attempts, ended)
 	provisioning.Attempts = provisioning.Attempts[max(0, len(provisioning.Attempts)-keptAttempts):]
 	provisioning.Attempt++
-	provisioning.RequestID = requestID(p.order.UID, provisioning.Attempt)
+	provisioning.RequestID = requestID(p.order.FirstUID(), provisioning.Attempt)
 	provisioning.OperatorRef, provisioning.PlanID = source.OperatorRef, source.PlanID
 	provisioning.Books = booksOf(r.Connections.For(source.OperatorRef.Name).Driver())
 	provisioning.ICCID, provisioning.Closing, provisioning.Tries = "", "", 0
-	p.ended, p.inDoubt = requestID(p.order.UID, ended.Attempt), false
+	p.ended, p.inDoubt = requestID(p.order.FirstUID(), ended.Attempt), false
 	r.unsent.note(provisioning.RequestID)
 	p.journal.Dropped()
 	d := r.later(p, failed, after)
@@ -292,7 +292,7 @@ func (r *OrderReconciler) beginAttempt(p *pass, source v1alpha1.VariantSource, f
 func (r *OrderReconciler) newRequest(p *pass) {
 	provisioning := p.provisioning()
 	provisioning.Attempt++
-	provisioning.RequestID = requestID(p.order.UID, provisioning.Attempt)
+	provisioning.RequestID = requestID(p.order.FirstUID(), provisioning.Attempt)
 	r.unsent.note(provisioning.RequestID)
 }
 

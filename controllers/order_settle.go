@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -84,8 +83,8 @@ func (r *OrderReconciler) settleCharge(ctx context.Context, p *pass) (*decision,
 	for _, reader := range []client.Reader{r.Client, r.Live} {
 		var wallet v1alpha1.EsimWallet
 		err := reader.Get(ctx, key, &wallet)
-		if err == nil && wallet.UID == charge.WalletUID {
-			r.Wallets.Settle(key, charge.WalletUID, client.ObjectKeyFromObject(p.order), p.order.UID)
+		if err == nil && wallet.FirstUID() == charge.WalletUID {
+			r.Wallets.Settle(key, charge.WalletUID, client.ObjectKeyFromObject(p.order), p.order.FirstUID())
 			return &decision{silent: true, after: settleAgain}, nil
 		}
 		if client.IgnoreNotFound(err) != nil {
@@ -109,7 +108,7 @@ func (r *OrderReconciler) removeSecret(ctx context.Context, order *v1alpha1.Esim
 	if err != nil {
 		return fmt.Errorf("reading the activation Secret: %w", err)
 	}
-	if secret.Type != v1alpha1.ActivationSecretType || !metav1.IsControlledBy(&secret, order) {
+	if secret.Type != v1alpha1.ActivationSecretType || !order.OwnsSecret(&secret) {
 		return nil
 	}
 	if err := discard(ctx, r.Writer, &secret); err != nil {

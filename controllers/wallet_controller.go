@@ -175,11 +175,11 @@ func (r *WalletReconciler) reread(ctx context.Context, wallet *v1alpha1.EsimWall
 // meet compares the wallet with what this process knows of it. Settled totals that it did not
 // write are those of another leader: the book does not know which orders are in them.
 func (r *WalletReconciler) meet(wallet *v1alpha1.EsimWallet, memory *walletMemory) {
-	if memory.uid != wallet.UID {
+	if memory.uid != wallet.FirstUID() {
 		if memory.uid != "" {
 			r.Ledger.WalletGone(wallet.Namespace, memory.uid)
 		}
-		memory.begin(wallet.UID)
+		memory.begin(wallet.FirstUID())
 	}
 	if memory.settled != nil && *memory.settled != wallet.Status.Settled {
 		r.Ledger.Distrust(wallet.Namespace)

@@ -284,7 +284,7 @@ func TestAWalletSaysWhatItHas(t *testing.T) {
 			tl.versions = append(tl.versions, tl.wallet())
 			p.rest()
 			wallet = tl.wallet()
-			if tc.want.ID = ids.Wallet(wallet.UID); tc.ready == "" {
+			if tc.want.ID, tc.want.FirstUID = ids.Wallet(wallet.UID), wallet.UID; tc.ready == "" {
 				t.Fatal("the case names no reason")
 			}
 			got := wallet.Status

@@ -92,6 +92,9 @@ func (r *WalletReconciler) finish(ctx context.Context, wallet *v1alpha1.EsimWall
 			answered[i] = true
 			return nil
 		}
+		if order.DeletionTimestamp.IsZero() {
+			return nil // restored from a backup: whoever did that deletes it again
+		}
 		now, err := settlingEntry(order)
 		if err != nil {
 			return err
@@ -154,7 +157,7 @@ func (r *WalletReconciler) unhold(ctx context.Context, order *v1alpha1.EsimOrder
 func (r *WalletReconciler) find(ctx context.Context, namespace, name string, uid types.UID) (*v1alpha1.EsimOrder, error) {
 	var order v1alpha1.EsimOrder
 	err := r.Live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &order)
-	if apierrors.IsNotFound(err) || err == nil && order.UID != uid {
+	if apierrors.IsNotFound(err) || err == nil && order.FirstUID() != uid {
 		return nil, nil
 	}
 	if err != nil {
@@ -165,13 +168,13 @@ func (r *WalletReconciler) find(ctx context.Context, namespace, name string, uid
 
 // countsAgainst tells whether an order's charge counts against a wallet as that of a live order.
 func countsAgainst(order *v1alpha1.EsimOrder, wallet *v1alpha1.EsimWallet) bool {
-	return order != nil && order.Status.Charge != nil && order.Status.Charge.WalletUID == wallet.UID &&
+	return order != nil && order.Status.Charge != nil && order.Status.Charge.WalletUID == wallet.FirstUID() &&
 		controllerutil.ContainsFinalizer(order, v1alpha1.SettlementFinalizer)
 }
 
 // settlingEntry is what an order took and gave back.
 func settlingEntry(order *v1alpha1.EsimOrder) (v1alpha1.SettlingOrder, error) {
-	entry := v1alpha1.SettlingOrder{Name: order.Name, UID: order.UID, Refunded: "0"}
+	entry := v1alpha1.SettlingOrder{Name: order.Name, UID: order.FirstUID(), Refunded: "0"}
 	if order.Status.Charge == nil {
 		return entry, fmt.Errorf("EsimOrder %s/%s lost its charge", order.Namespace, order.Name)
 	}

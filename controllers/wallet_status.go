@@ -23,7 +23,7 @@ const lowFundsPercent = "10"
 func (r *WalletReconciler) statusOf(ctx context.Context, wallet *v1alpha1.EsimWallet, change settlement) (*v1alpha1.EsimWalletStatus, error) {
 	updated := wallet.DeepCopy()
 	status := &updated.Status
-	status.ObservedGeneration, status.ID = wallet.Generation, ids.Wallet(wallet.UID)
+	status.ObservedGeneration, status.FirstUID, status.ID = wallet.Generation, wallet.FirstUID(), ids.Wallet(wallet.FirstUID())
 	if err := change.apply(status); err != nil {
 		return nil, fmt.Errorf("the settled totals of EsimWallet %s/%s: %w", wallet.Namespace, wallet.Name, err)
 	}

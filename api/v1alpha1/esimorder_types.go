@@ -32,6 +32,10 @@ const (
 	// each new value, with the IDs that they had.
 	ReplayAnnotation = "esim.telco.dev/replay"
 
+	// WrittenForAnnotation tells on an activation Secret the UID that its order
+	// had first. A backup keeps it, and loses owner references.
+	WrittenForAnnotation = "esim.telco.dev/written-for"
+
 	// ActivationSecretType is the type of the Secret that holds an order's
 	// activation code. Only the manager creates, updates and deletes Secrets of
 	// this type.

@@ -120,6 +120,12 @@ type EsimWalletStatus struct {
 	// +optional
 	ID int64 `json:"id,omitempty"`
 
+	// firstUID is the UID that the wallet had when this status was begun, by which
+	// charges name it. It differs from metadata.uid where the wallet was restored
+	// from a backup.
+	// +optional
+	FirstUID types.UID `json:"firstUID,omitempty"`
+
 	// balance is deposited - debited + refunded.
 	// +optional
 	Balance Amount `json:"balance,omitempty"`

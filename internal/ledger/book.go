@@ -189,23 +189,23 @@ func (b *book) observe(order *v1alpha1.EsimOrder, by source) {
 		return
 	}
 	if left := order.Status.Charge != nil && !counts(order); left {
-		b.meanwhile.left(order.UID, false, func() { b.observed(order, by) })
+		b.meanwhile.left(order.FirstUID(), false, func() { b.observed(order, by) })
 		return
 	}
-	b.meanwhile.seen(order.UID, func() { b.observed(order, by) })
+	b.meanwhile.seen(order.FirstUID(), func() { b.observed(order, by) })
 }
 
 // observed is observe in an open book. The caller holds mu.
 func (b *book) observed(order *v1alpha1.EsimOrder, by source) {
-	known := b.entries[order.UID]
-	if _, settled := b.settledOrders[order.UID]; settled || order.Status.Charge == nil {
+	known := b.entries[order.FirstUID()]
+	if _, settled := b.settledOrders[order.FirstUID()]; settled || order.Status.Charge == nil {
 		return
 	}
 	if known == nil && by == told && b.listedSince(order) {
 		return // an order that the list lacks was gone by then, and settled
 	}
 	if !counts(order) {
-		b.lost(order.UID)
+		b.lost(order.FirstUID())
 		return
 	}
 	seen, err := entryOf(order)
@@ -231,8 +231,8 @@ func (b *book) observed(order *v1alpha1.EsimOrder, by source) {
 		b.references.list(order, b.references.promised(order)) // somebody else may have accepted it
 	}
 	delete(b.uncharged, order.UID)
-	b.remove(order.UID)
-	b.add(order.UID, seen)
+	b.remove(order.FirstUID())
+	b.add(order.FirstUID(), seen)
 	b.notify(seen.wallet)
 }
 
@@ -262,18 +262,18 @@ func (b *book) gone(order *v1alpha1.EsimOrder) {
 		b.vanished(order)
 		return
 	}
-	b.meanwhile.left(order.UID, true, func() { b.vanished(order) })
+	b.meanwhile.left(order.FirstUID(), true, func() { b.vanished(order) })
 }
 
 // vanished is gone in an open book. The caller holds mu.
 func (b *book) vanished(order *v1alpha1.EsimOrder) {
 	b.references.release(order)
 	delete(b.uncharged, order.UID)
-	if _, settled := b.settledOrders[order.UID]; settled {
-		delete(b.settledOrders, order.UID)
+	if _, settled := b.settledOrders[order.FirstUID()]; settled {
+		delete(b.settledOrders, order.FirstUID())
 		return
 	}
-	b.lost(order.UID)
+	b.lost(order.FirstUID())
 }
 
 // lost is an order that left without being settled by this process: another leader settled it,
@@ -302,11 +302,11 @@ func amountOf(text v1alpha1.Amount) (money.Amount, error) {
 // accountOf is the account of a wallet that exists. One that is met for the first time since
 // the book was opened was created since, and settled by nobody but this process.
 func (b *book) accountOf(wallet *v1alpha1.EsimWallet) (*account, error) {
-	known, ok := b.accounts[wallet.UID]
+	known, ok := b.accounts[wallet.FirstUID()]
 	if ok && known.name != "" {
 		return known, nil
 	}
-	a := b.account(wallet.UID)
+	a := b.account(wallet.FirstUID())
 	err := a.adopt(wallet)
 	return a, err
 }

@@ -98,7 +98,7 @@ func (l *Ledger) reserveOn(on terms, b *book, order *v1alpha1.EsimOrder) (*v1alp
 		return nil, err
 	}
 	charge := &v1alpha1.OrderCharge{
-		WalletRef: v1alpha1.WalletReference{Name: quote.Wallet.Name}, WalletUID: quote.Wallet.UID,
+		WalletRef: v1alpha1.WalletReference{Name: quote.Wallet.Name}, WalletUID: quote.Wallet.FirstUID(),
 		Amount: v1alpha1.Amount(quote.Payable.String()), Currency: quote.Wallet.Spec.Currency,
 		TransactionID: ids.Debit(order.Status.ID), Time: metav1.NewTime(l.Clock.Now()),
 	}
@@ -119,7 +119,7 @@ func (b *book) setAside(order *v1alpha1.EsimOrder, quote pricing.Quote) error {
 	if !b.opened || b.othersMayTake(order.UID) {
 		return errStartOver
 	}
-	_, settled := b.settledOrders[order.UID]
+	_, settled := b.settledOrders[order.FirstUID()]
 	if e, ok := b.entries[order.UID]; settled || ok && e.stage != reserved {
 		return ErrCharged
 	}
@@ -136,7 +136,7 @@ func (b *book) setAside(order *v1alpha1.EsimOrder, quote pricing.Quote) error {
 			"the order costs %[1]s %[2]s, and wallet %[3]s has %[4]s %[2]s to spend; have a deposit added, or order something cheaper",
 			quote.Payable, quote.Wallet.Spec.Currency, quote.Wallet.Name, totals.Available)}
 	}
-	b.add(order.UID, &entry{order: order.Name, wallet: quote.Wallet.UID, amount: quote.Payable, stage: reserved})
+	b.add(order.UID, &entry{order: order.Name, wallet: quote.Wallet.FirstUID(), amount: quote.Payable, stage: reserved})
 	return nil
 }
 

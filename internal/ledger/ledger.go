@@ -106,7 +106,7 @@ func (l *Ledger) Charges(ctx context.Context, wallet *v1alpha1.EsimWallet) (int,
 		return 0, err
 	}
 	defer b.gate.RUnlock()
-	return b.charges(wallet.UID), nil
+	return b.charges(wallet.FirstUID()), nil
 }
 
 // Totals are a wallet's sums now.

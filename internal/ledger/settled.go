@@ -27,7 +27,7 @@ func (b *book) moved(wallet *v1alpha1.EsimWallet, moved []v1alpha1.SettlingOrder
 		b.settledOrders[order.UID] = struct{}{}
 	}
 	b.version++
-	a := b.account(wallet.UID)
+	a := b.account(wallet.FirstUID())
 	before := *a
 	if err := a.adopt(wallet); err != nil {
 		b.opened = false
@@ -36,7 +36,7 @@ func (b *book) moved(wallet *v1alpha1.EsimWallet, moved []v1alpha1.SettlingOrder
 	ours, err := a.grewBy(before, moved)
 	if err != nil || !ours {
 		b.opened = false
-		b.notify(wallet.UID)
+		b.notify(wallet.FirstUID())
 	}
 	return err
 }

@@ -68,7 +68,7 @@ func StatementOf(wallet *v1alpha1.EsimWallet, orders []v1alpha1.EsimOrder) (Stat
 	settling := settlingNow([]v1alpha1.EsimWallet{*wallet})
 	for i := range orders {
 		order := &orders[i]
-		if _, settled := settling[order.UID]; settled || !counts(order) || order.Status.Charge.WalletUID != wallet.UID {
+		if _, settled := settling[order.FirstUID()]; settled || !counts(order) || order.Status.Charge.WalletUID != wallet.FirstUID() {
 			continue
 		}
 		of, err := OrderLines(order)
@@ -95,7 +95,7 @@ func WalletLines(wallet *v1alpha1.EsimWallet) ([]Transaction, error) {
 			return nil, fmt.Errorf("the deposit %q of wallet %s: %w", deposit.Reference, wallet.Name, err)
 		}
 		lines = append(lines, line(Transaction{
-			ID: ids.Deposit(wallet.UID, deposit.Reference), Amount: amount,
+			ID: ids.Deposit(wallet.FirstUID(), deposit.Reference), Amount: amount,
 			Remarks: "Deposit " + deposit.Reference, Time: wallet.CreationTimestamp.Time,
 		}))
 	}

@@ -122,19 +122,19 @@ func (b *book) fill(orders []v1alpha1.EsimOrder, asOf string, wallets []v1alpha1
 	maps.Copy(b.settledOrders, meanwhile.settledOrders)
 	maps.DeleteFunc(b.settledOrders, func(order types.UID, _ struct{}) bool { return meanwhile.leftOrders[order] })
 	for i := range wallets {
-		b.shown[wallets[i].UID] = &wallets[i]
-		if err := b.account(wallets[i].UID).adopt(&wallets[i]); err != nil {
+		b.shown[wallets[i].FirstUID()] = &wallets[i]
+		if err := b.account(wallets[i].FirstUID()).adopt(&wallets[i]); err != nil {
 			return err
 		}
 	}
 	for i := range orders {
 		order := &orders[i]
-		gone, left := meanwhile.leftOrders[order.UID]
+		gone, left := meanwhile.leftOrders[order.FirstUID()]
 		if gone {
 			continue
 		}
 		taken.list(order, b.references.promised(order))
-		_, settled := b.settledOrders[order.UID]
+		_, settled := b.settledOrders[order.FirstUID()]
 		switch {
 		case order.Status.Charge == nil && !order.Terminal():
 			b.uncharged[order.UID] = order.DeepCopy()
@@ -144,7 +144,7 @@ func (b *book) fill(orders []v1alpha1.EsimOrder, asOf string, wallets []v1alpha1
 			if err != nil {
 				return err
 			}
-			b.add(order.UID, e)
+			b.add(order.FirstUID(), e)
 		}
 	}
 	b.references = taken
@@ -253,5 +253,5 @@ func settlingNow(wallets []v1alpha1.EsimWallet) map[types.UID]struct{} {
 }
 
 func exists(wallets []v1alpha1.EsimWallet, wallet types.UID) bool {
-	return slices.ContainsFunc(wallets, func(w v1alpha1.EsimWallet) bool { return w.UID == wallet })
+	return slices.ContainsFunc(wallets, func(w v1alpha1.EsimWallet) bool { return w.FirstUID() == wallet })
 }

@@ -47,12 +47,12 @@ func (b *book) newest(wallets []v1alpha1.EsimWallet) []v1alpha1.EsimWallet {
 	defer b.mu.Unlock()
 	newest := slices.Clone(wallets)
 	for i := range wallets {
-		known, ok := b.shown[wallets[i].UID]
+		known, ok := b.shown[wallets[i].FirstUID()]
 		if ok && later(known, &wallets[i]) {
 			newest[i] = *known
 			continue
 		}
-		b.shown[wallets[i].UID] = &wallets[i]
+		b.shown[wallets[i].FirstUID()] = &wallets[i]
 	}
 	return newest
 }

@@ -130,17 +130,17 @@ func (x *Index) Entries(wallet *v1alpha1.EsimWallet) *Entries {
 	// A copy marks what it is made of.
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	of := s.wallets[wallet.UID]
+	of := s.wallets[wallet.FirstUID()]
 	if of == nil {
 		return newEntries()
 	}
 	copied := &Entries{tree: of.tree.Copy(), net: of.net, unreadable: of.unreadable}
 	for _, settling := range wallet.Status.Settling {
 		known, ok := s.names[settling.Name]
-		if !ok || known.uid != settling.UID {
+		if !ok || known.order.FirstUID() != settling.UID {
 			continue
 		}
-		if charged, entries := entriesOf(known.order); charged == wallet.UID {
+		if charged, entries := entriesOf(known.order); charged == wallet.FirstUID() {
 			for _, e := range entries {
 				copied.tree.Delete(e)
 			}

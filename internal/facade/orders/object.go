@@ -78,7 +78,7 @@ type Object struct {
 // Describe makes an order's object.
 func Describe(order *v1alpha1.EsimOrder, product Product) Object {
 	o := Object{
-		ID: ids.Order(order.Name, order.UID), ClientReference: order.Spec.ClientReference,
+		ID: ids.Order(order.Name, order.FirstUID()), ClientReference: order.Spec.ClientReference,
 		Status:    cmp.Or(order.Status.Phase, v1alpha1.PhasePending),
 		ProductID: product.ID, VariantID: product.VariantID,
 		ProductName: product.Name, CountryCode: product.CountryCode,

@@ -44,7 +44,7 @@ const (
 
 func newEntry(order *v1alpha1.EsimOrder) *entry {
 	e := &entry{
-		order: order, created: order.CreationTimestamp.Unix(), id: ids.Order(order.Name, order.UID), name: order.Name,
+		order: order, created: order.CreationTimestamp.Unix(), id: ids.Order(order.Name, order.FirstUID()), name: order.Name,
 		phase: cmp.Or(order.Status.Phase, v1alpha1.PhasePending), reference: order.Spec.ClientReference, uid: order.UID,
 	}
 	if order.Status.Esim != nil {

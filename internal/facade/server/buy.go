@@ -88,7 +88,7 @@ func repeated(first *v1alpha1.EsimOrder, asked *orders.Request, spec *v1alpha1.E
 		p = unfit("Idempotency-Key was used with another request")
 	case orders.Duplicate:
 	}
-	id := ids.Order(first.Name, first.UID)
+	id := ids.Order(first.Name, first.FirstUID())
 	p.orderID = &id
 	return nil, p
 }
@@ -177,7 +177,7 @@ func (s *Server) walletRef(ctx context.Context, namespace string, id *int64) (*v
 		return nil, err
 	}
 	for i := range wallets {
-		if ids.Wallet(wallets[i].UID) == *id {
+		if ids.Wallet(wallets[i].FirstUID()) == *id {
 			return &v1alpha1.WalletReference{Name: wallets[i].Name}, nil
 		}
 	}

@@ -83,7 +83,7 @@ func (s *Server) change(ctx context.Context, order *v1alpha1.EsimOrder, fields m
 	switch {
 	case err != nil:
 		return nil, err
-	case standing == nil || ids.Order(standing.Name, standing.UID) != ids.Order(order.Name, order.UID):
+	case standing == nil || ids.Order(standing.Name, standing.FirstUID()) != ids.Order(order.Name, order.FirstUID()):
 		// A name that kubectl gave has another id with each order.
 		return nil, notFound()
 	}

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -87,8 +85,7 @@ func (s *Server) activationCode(ctx context.Context, order *v1alpha1.EsimOrder) 
 	if err != nil {
 		return activation.Credential{}, fmt.Errorf("reading the activation Secret of EsimOrder %s: %w", order.Name, err)
 	}
-	owned := slices.ContainsFunc(secret.OwnerReferences, func(owner metav1.OwnerReference) bool { return owner.UID == order.UID })
-	if !owned || secret.Type != v1alpha1.ActivationSecretType {
+	if !order.OwnsSecret(&secret) || secret.Type != v1alpha1.ActivationSecretType {
 		return activation.Credential{}, nil
 	}
 	return activation.NewCredential(string(secret.Data[v1alpha1.SecretKeyActivationCode])), nil

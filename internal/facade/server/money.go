@@ -80,7 +80,7 @@ func (s *Server) ListWallets(ctx context.Context, _ wire.ListWalletsRequestObjec
 			return nil, err
 		}
 		list = append(list, wire.Wallet{
-			ID: ids.Wallet(wallet.UID), CurrencyID: int64(currency.Numeric), Currency: currency.Code,
+			ID: ids.Wallet(wallet.FirstUID()), CurrencyID: int64(currency.Numeric), Currency: currency.Code,
 			Amount: number(balance),
 			Type:   wire.WalletType(cmp.Or(wallet.Spec.Type, v1alpha1.WalletPrepaid)),
 		})

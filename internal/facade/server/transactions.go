@@ -26,7 +26,7 @@ func (s *Server) ListTransactions(ctx context.Context, r wire.ListTransactionsRe
 	}
 	var of statement
 	for i := range wallets {
-		if r.Params.WalletID != nil && ids.Wallet(wallets[i].UID) != *r.Params.WalletID {
+		if r.Params.WalletID != nil && ids.Wallet(wallets[i].FirstUID()) != *r.Params.WalletID {
 			continue
 		}
 		if err := of.add(&wallets[i], s.Desk.Index.Entries(&wallets[i])); err != nil {
@@ -68,7 +68,7 @@ func (s *statement) add(wallet *v1alpha1.EsimWallet, entries *orders.Entries) er
 	if err != nil {
 		return err
 	}
-	id := ids.Wallet(wallet.UID)
+	id := ids.Wallet(wallet.FirstUID())
 	*s = append(*s, lines{
 		len: len(own),
 		at:  func(i int) place { return place{own[i].Time.Unix(), own[i].ID, id} },
@@ -164,7 +164,7 @@ func (s statement) newest(next []int) int {
 // transaction is a line as REST clients see it.
 func transaction(wallet *v1alpha1.EsimWallet, t *ledger.Transaction) wire.Transaction {
 	line := wire.Transaction{
-		ID: t.ID, WalletID: ids.Wallet(wallet.UID), Amount: number(t.Amount),
+		ID: t.ID, WalletID: ids.Wallet(wallet.FirstUID()), Amount: number(t.Amount),
 		TransactionType: wire.TransactionTransactionType(t.Direction), Status: wire.TransactionStatusCOMPLETED,
 		OrderID: present.OrAbsent(t.OrderID), Remarks: t.Remarks, CreatedAt: t.Time.UTC(),
 	}
