@@ -27,15 +27,18 @@ import (
 type measurement struct {
 	name string
 	take func(context.Context, *stand) ([]figure, error)
+	// long ones are taken where they are named only.
+	long bool
 }
 
-func measurements() []measurement {
+func measurements(flood int) []measurement {
 	return []measurement{
-		{"reads", measureReads},
-		{"lists", measureLists},
-		{"posts", measurePosts},
-		{"waits", measureWaits},
-		{"catalogue", measureCatalogue},
+		{name: "reads", take: measureReads},
+		{name: "lists", take: measureLists},
+		{name: "posts", take: measurePosts},
+		{name: "waits", take: measureWaits},
+		{name: "catalogue", take: measureCatalogue},
+		{name: "fairness", take: measureFairness(flood), long: true},
 	}
 }
 
@@ -52,7 +55,8 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	ctrl.SetLogger(logr.Discard())
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := flags.String("only", "", "measure these `names` only, with commas between: reads, lists, posts, waits, catalogue")
+	only := flags.String("only", "", "measure these `names` only, with commas between: reads, lists, posts, waits, catalogue, and fairness, which is left out else")
+	flood := flags.Int("flood", 3000, "`orders` with which one client floods the others, for fairness")
 	profiles := flags.String("profiles", "", "`folder` to write a CPU profile of each measurement to")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -67,23 +71,23 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		}
 	}()
 	var figures []figure
-	for _, m := range measurements() {
-		if *only != "" && !slices.Contains(strings.Split(*only, ","), m.name) {
+	for _, m := range measurements(*flood) {
+		if named := slices.Contains(strings.Split(*only, ","), m.name); !named && (*only != "" || m.long) {
 			continue
 		}
 		began := time.Now()
 		taken, err := profiled(*profiles, m.name, func() ([]figure, error) { return m.take(ctx, stand) })
+		load := loadNow()
+		for _, f := range taken {
+			f.load = load
+			figures = append(figures, f)
+		}
 		if err != nil {
 			// What was taken before is worth seeing all the same.
 			return errors.Join(fmt.Errorf("measuring %s: %w", m.name, err), printTable(out, figures))
 		}
 		if _, err := fmt.Fprintf(os.Stderr, "bench: %s took %s\n", m.name, time.Since(began).Round(time.Second)); err != nil {
 			return err
-		}
-		load := loadNow()
-		for _, f := range taken {
-			f.load = load
-			figures = append(figures, f)
 		}
 	}
 	return printTable(out, figures)

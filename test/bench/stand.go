@@ -187,8 +187,10 @@ func serve(ctx context.Context, handler http.Handler) (address string, stop func
 }
 
 // until waits for something to become true.
-func until(ctx context.Context, met func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+func until(ctx context.Context, met func() bool) error { return untilWithin(ctx, readyLimit, met) }
+
+func untilWithin(ctx context.Context, limit time.Duration, met func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
