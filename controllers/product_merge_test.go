@@ -223,6 +223,25 @@ var _ = Describe("A product that merges what operators list", func() {
 		Expect(dear.Count(zenditfake.Bought)).To(Equal(1))
 	})
 
+	It("is all that a client is sold whose selector leaves out what lists are turned into", func(ctx SpecContext) {
+		a, b := openWholesaler(ctx, offer("A-1", 200)), openWholesaler(ctx, offer("B-1", 300))
+		shop := merged(ctx, nil, a.name, b.name)
+		Expect(k8s.Create(ctx, &v1alpha1.EsimClient{
+			ObjectMeta: metav1.ObjectMeta{Namespace: shop.Name, Name: v1alpha1.ClientName},
+			Spec: v1alpha1.EsimClientSpec{ProductSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+				{Key: v1alpha1.CatalogueOperatorLabel, Operator: metav1.LabelSelectorOpDoesNotExist},
+			}}},
+		})).To(Succeed())
+		Eventually(sells(ctx, shop)).Should(HaveLen(1))
+		place(ctx, shop, "direct", func(o *v1alpha1.EsimOrder) {
+			o.Spec.ProductRef.Name, o.Spec.Variant = b.name+"-jpn", "b-1"
+		})
+		becomes(ctx, shop, "direct", "FAILED PLAN_UNAVAILABLE")
+		Expect(look(ctx, shop, "direct").Status.Failure.Reason).To(ContainSubstring("is not sold in this namespace"))
+		place(ctx, shop, "merged")
+		becomes(ctx, shop, "merged", "DELIVERED Delivered")
+	})
+
 	It("takes the source of a plan that vanished off, and the variant out of sale with its last one", func(ctx SpecContext) {
 		a, b := openWholesaler(ctx, offer("A-1", 200), offer("A-2", 900)), openWholesaler(ctx, offer("B-1", 300), zenditfake.Offer{ID: "B-2", Country: "JP", DataGB: "5", Days: 30, Cost: 800, Stock: -1})
 		shop := merged(ctx, nil, a.name, b.name)
@@ -320,6 +339,14 @@ var _ = Describe("A rule that cannot be followed", func() {
 		shop := merged(ctx, nil, a.name, "nobody")
 		Eventually(mergedSays(ctx, shop)).Should(Equal("OperatorMissing: There is no EsimOperator nobody: create it, or take it out of spec.merge.operators"))
 		Eventually(sells(ctx, shop)).Should(Equal([]string{"1gb-7d 4 A-1"}))
+	})
+
+	It("says so when an operator goes that lists nothing for the country", func(ctx SpecContext) {
+		a, b := openWholesaler(ctx, offer("A-1", 200)), openWholesaler(ctx, zenditfake.Offer{ID: "B-1", Country: "FR", DataGB: "1", Days: 7, Cost: 100, Stock: -1})
+		shop := merged(ctx, nil, a.name, b.name)
+		Eventually(mergedSays(ctx, shop)).Should(HavePrefix("Merged: "))
+		Expect(k8s.Delete(ctx, &v1alpha1.EsimOperator{ObjectMeta: metav1.ObjectMeta{Name: b.name}})).To(Succeed())
+		Eventually(mergedSays(ctx, shop)).Should(ContainSubstring("There is no EsimOperator " + b.name))
 	})
 
 	It("says whose list is not read, and follows it once it is", func(ctx SpecContext) {

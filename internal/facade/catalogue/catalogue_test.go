@@ -150,6 +150,24 @@ func TestSelectorsThatCannotBeUsedSelectNothing(t *testing.T) {
 	}
 }
 
+func TestWhatIsMadeFromOperatorsListsCanBeLeftOut(t *testing.T) {
+	c := catalogue.New()
+	c.OnAdd(japan(), true)
+	c.OnAdd(japan(func(p *v1alpha1.EsimProduct) {
+		p.Name, p.Status.ID, p.Labels = "zendit-jpn", 713, map[string]string{v1alpha1.CatalogueOperatorLabel: "zendit"}
+	}), true)
+	terms := &v1alpha1.EsimClient{}
+	terms.Spec.ProductSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+		{Key: v1alpha1.CatalogueOperatorLabel, Operator: metav1.LabelSelectorOpDoesNotExist},
+	}}
+	if all, ours := c.Visible(nil).List(catalogue.Filter{}, 1, 50), c.Visible(terms).List(catalogue.Filter{}, 1, 50); all.Total != 2 || ours.Total != 1 {
+		t.Errorf("%d products, of which %d are ours", all.Total, ours.Total)
+	}
+	if _, ok := c.Visible(terms).Product(713); ok {
+		t.Error("a product made from a list is on offer")
+	}
+}
+
 func TestASearchTakesNoNoticeOfCaseInAnyLanguage(t *testing.T) {
 	for _, c := range []struct {
 		name, search string
