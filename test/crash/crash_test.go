@@ -18,8 +18,9 @@ func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
 	stages, err := chosenStages()
 	if err == nil {
-		// Runs wait for a stage, not for a core: most of a run is waiting.
-		err = flag.Set("test.parallel", strconv.Itoa(stages))
+		// Runs wait for a stage, not for a core: most of a run is waiting. The flag does not count
+		// as set, or Ginkgo would refuse to run its specs.
+		err = flag.Lookup("test.parallel").Value.Set(strconv.Itoa(stages))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
