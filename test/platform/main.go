@@ -96,7 +96,10 @@ func run(ctx context.Context, names []string, keep string) (err error) {
 
 // tell one plot in a world of its own, and judge what it leaves.
 func tell(ctx context.Context, told plot, folder string, report *report) (err error) {
+	// One after another: together they would take each other's time, and none would be there in time.
+	report.opening.Lock()
 	w, err := openWorld(ctx, told, folder, report)
+	report.opening.Unlock()
 	if err != nil {
 		return fmt.Errorf("putting up: %w", err)
 	}

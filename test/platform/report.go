@@ -28,6 +28,8 @@ type outage struct {
 // report is what is told of all stories.
 type report struct {
 	began time.Time
+	// opening is held by who puts up a control plane.
+	opening sync.Mutex
 
 	mu      sync.Mutex
 	outages []outage
