@@ -116,8 +116,11 @@ func (m *walletMemory) wait(now time.Time) time.Duration {
 	if m.writtenAt.IsZero() || m.waiting() >= maxSettling {
 		return 0
 	}
-	// A clock that was set back makes nobody wait for longer than the interval.
-	return min(max(0, walletWriteInterval-now.Sub(m.writtenAt)), walletWriteInterval)
+	since := now.Sub(m.writtenAt)
+	if since < 0 {
+		return 0 // the clock was set back: nobody waits until it has caught up
+	}
+	return max(0, walletWriteInterval-since)
 }
 
 // after is how long the next pass is due after the status was written.
