@@ -21,7 +21,7 @@ import (
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders/status,verbs=update
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators;esimwallets,verbs=get;list;watch
-// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts;esimclients,verbs=list;watch
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts;esimclients,verbs=get;list;watch
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators/status,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create

@@ -75,6 +75,15 @@ func (s *stage) sell(ctx context.Context) {
 		return life.Installed && life.CodeRemoved
 	}).WithContext(ctx).Should(BeTrue())
 
+	By("refusing, which takes a look past the cache")
+	poor := s.shop.NewWallet()
+	poor.Name, poor.Spec.Deposits = "poor", nil
+	Expect(k8s.Create(ctx, poor)).To(Succeed())
+	s.order(ctx, "unpaid", func(o *v1alpha1.EsimOrder) { o.Spec.WalletRef = &v1alpha1.WalletReference{Name: poor.Name} })
+	s.becomes(ctx, "unpaid", v1alpha1.PhaseFailed)
+	s.order(ctx, "unsold", func(o *v1alpha1.EsimOrder) { o.Spec.Variant = "not-sold" })
+	s.becomes(ctx, "unsold", v1alpha1.PhaseFailed)
+
 	By("taking back, and settling what is deleted")
 	for _, name := range []string{"taken-back", "deleted"} {
 		s.order(ctx, name)
