@@ -34,6 +34,9 @@ import (
 type CatalogueReconciler struct {
 	// Client reads from the cache.
 	Client client.Client
+	// Live reads the products that are there: what a cache does not show yet would be taken for
+	// what was never sold, and go from its product.
+	Live client.Reader
 	// Writer writes with a short deadline.
 	Writer client.Client
 	// Connections to the mobile operators.
@@ -186,7 +189,7 @@ func readList(ctx context.Context, cataloguer operators.Cataloguer) ([]operators
 // products that were made from an operator's list, by name.
 func (r *CatalogueReconciler) products(ctx context.Context, operator string) (map[string]*v1alpha1.EsimProduct, error) {
 	var list v1alpha1.EsimProductList
-	err := r.Client.List(ctx, &list, client.MatchingLabels{v1alpha1.CatalogueOperatorLabel: operator}, client.UnsafeDisableDeepCopy)
+	err := r.Live.List(ctx, &list, client.MatchingLabels{v1alpha1.CatalogueOperatorLabel: operator})
 	if err != nil {
 		return nil, fmt.Errorf("listing EsimProducts: %w", err)
 	}

@@ -93,7 +93,7 @@ func newImporter(ctx context.Context, plans ...operators.Plan) *importer {
 	pool := connections.NewPool(connections.DefaultConfig)
 	pool.For(i.operator).Connect(i.lister, 10)
 	i.CatalogueReconciler = &controllers.CatalogueReconciler{
-		Client: own, Writer: counted, Connections: pool, Clock: clock.RealClock{}, Jitter: func() float64 { return 0 },
+		Client: own, Live: own, Writer: counted, Connections: pool, Clock: clock.RealClock{}, Jitter: func() float64 { return 0 },
 	}
 	return i
 }
@@ -162,6 +162,21 @@ var _ = Describe("An operator's list", func() {
 		Expect(japan.Spec.Variants[0].Inactive).To(BeFalse())
 		Expect(japan.Spec.Variants[1].Inactive).To(BeTrue())
 		Expect(i.product(ctx, "fra").Spec.Variants[0].Inactive).To(BeTrue())
+	})
+
+	It("takes a plan that vanished out of sale also where the cache does not show it yet", func(ctx SpecContext) {
+		i := newImporter(ctx, listed("jp-1", "JPN", "2"), listed("jp-2", "JPN", "4"))
+		i.look(ctx)
+		fresh, err := client.NewWithWatch(env.Config, client.Options{Scheme: k8s.Scheme()})
+		Expect(err).NotTo(HaveOccurred())
+		i.Client = interceptor.NewClient(fresh, interceptor.Funcs{
+			List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return nil },
+		})
+		i.lister.plans = i.lister.plans[:1]
+		i.look(ctx)
+		japan := i.product(ctx, "jpn")
+		Expect(japan.Spec.Variants).To(HaveLen(2))
+		Expect(japan.Spec.Variants[1].Inactive).To(BeTrue())
 	})
 
 	It("changes nothing where it cannot be read to its end, and says so", func(ctx SpecContext) {

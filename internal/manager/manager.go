@@ -236,7 +236,7 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Clock: p.clock, Connections: pool,
 	}
 	catalogues := &controllers.CatalogueReconciler{
-		Client: p.mgr.GetClient(), Writer: p.writer, Connections: pool, Clock: p.clock, Jitter: rand.Float64,
+		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Connections: pool, Clock: p.clock, Jitter: rand.Float64,
 		Listed: products.WakeOperator,
 	}
 	clients := &controllers.ClientReconciler{Client: p.mgr.GetClient(), Writer: p.writer, Health: health, Clock: p.clock}

@@ -144,7 +144,7 @@ func (s *stand) importer(ctx context.Context) (*atomic.Int64, *controllers.Catal
 	pool := operatorconnections.NewPool(operatorconnections.DefaultConfig)
 	pool.For(lister).Connect(list{countries: countryCodes(manyCountries)}, 1)
 	return writes, &controllers.CatalogueReconciler{
-		Client: cached, Writer: writer, Connections: pool, Clock: clock.RealClock{}, Jitter: func() float64 { return 0 },
+		Client: cached, Live: direct, Writer: writer, Connections: pool, Clock: clock.RealClock{}, Jitter: func() float64 { return 0 },
 	}, nil
 }
 
