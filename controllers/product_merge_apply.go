@@ -26,19 +26,15 @@ func (r *ProductReconciler) writeMerged(ctx context.Context, product *v1alpha1.E
 	if product.Annotations[v1alpha1.MergeHashAnnotation] == hash && complete(product, variants) {
 		return false, nil
 	}
-	// The cache does not know who owns which field.
-	var live v1alpha1.EsimProduct
-	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(product), &live); err != nil {
-		return false, client.IgnoreNotFound(err)
+	live, err := r.ownersOf(ctx, product)
+	if live == nil || err != nil {
+		return false, err
 	}
-	if live.UID != product.UID || !live.DeletionTimestamp.IsZero() {
-		return false, nil // it is not the product any more that the rule was read from
-	}
-	owned, err := ownedVariants(&live)
+	owned, err := ownedVariants(live)
 	if err != nil {
 		return false, err
 	}
-	object, err := mergeToApply(&live, hash, applicable(&live, owned, variants))
+	object, err := mergeToApply(live, hash, applicable(live, owned, variants))
 	if err != nil {
 		return false, err
 	}
@@ -46,6 +42,22 @@ func (r *ProductReconciler) writeMerged(ctx context.Context, product *v1alpha1.E
 		return false, err
 	}
 	return true, nil
+}
+
+// ownersOf is a product with what the cache does not keep: who owns which field. nil where it is
+// not the product any more that the rule was read from. It is a list of one, as the manager may
+// list products and has no other need to get them.
+func (r *ProductReconciler) ownersOf(ctx context.Context, product *v1alpha1.EsimProduct) (*v1alpha1.EsimProduct, error) {
+	var found v1alpha1.EsimProductList
+	if err := r.Live.List(ctx, &found, client.MatchingFields{metav1.ObjectNameField: product.Name}); err != nil {
+		return nil, fmt.Errorf("reading it from the API server: %w", err)
+	}
+	for i := range found.Items {
+		if live := &found.Items[i]; live.UID == product.UID && live.DeletionTimestamp.IsZero() {
+			return live, nil
+		}
+	}
+	return nil, nil
 }
 
 // complete tells whether a product has all variants, or holds no more.

@@ -161,7 +161,7 @@ func newSuccessor() *successor {
 	Expect(err).NotTo(HaveOccurred())
 	own, err := client.NewWithWatch(identity, client.Options{Scheme: k8s.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
-	s.Client, s.Live, s.Clock, s.Connections = own, own, clock.RealClock{}, connections.NewPool(connections.DefaultConfig)
+	s.Client, s.Live, s.Clock, s.Connections = k8s, own, clock.RealClock{}, connections.NewPool(connections.DefaultConfig)
 	s.Writer = interceptor.NewClient(own, interceptor.Funcs{
 		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			s.writes++
