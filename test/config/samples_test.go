@@ -50,6 +50,22 @@ var _ = Describe("The samples", func() {
 		Expect(countries).To(And(HaveKey(v1alpha1.CountryCode("GLO")), HaveKey(v1alpha1.CountryCode("XEU"))))
 	})
 
+	It("have a product with a rule that names sample operators, and is accepted", func(ctx context.Context) {
+		text, err := os.ReadFile(filepath.Join(env.Root, "config", "samples", "product_merged.yaml"))
+		Expect(err).NotTo(HaveOccurred())
+		var product v1alpha1.EsimProduct
+		Expect(yaml.UnmarshalStrict(text, &product)).To(Succeed())
+		Expect(client.WithFieldValidation(env.Client, metav1.FieldValidationStrict).Create(ctx, &product, client.DryRunAll)).To(Succeed())
+		names := map[string]bool{}
+		for _, operator := range ofKind[v1alpha1.EsimOperator](rendered(ctx, "samples"), "EsimOperator") {
+			names[operator.Name] = true
+		}
+		Expect(product.Spec.Merge.Operators).NotTo(BeEmpty())
+		for _, operator := range product.Spec.Merge.Operators {
+			Expect(names).To(HaveKey(operator.Name))
+		}
+	})
+
 	It("have a wallet that pays the sample order, without an exchange", func(ctx context.Context) {
 		objects, order := rendered(ctx, "samples"), sampleOrder()
 		wallets := ofKind[v1alpha1.EsimWallet](objects, "EsimWallet")
