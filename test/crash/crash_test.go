@@ -101,18 +101,22 @@ func TestCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sample, err := chosenSample()
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Logf("CRASH_SEED=%d", seed)
 	th := openTheatre(t, stages)
 	for _, story := range stories() {
 		t.Run(story.Name, func(t *testing.T) {
 			t.Parallel()
-			tell(t, th, story, seed)
+			tell(t, th, story, seed, sample)
 		})
 	}
 }
 
 // tell runs a story undisturbed, and then disturbed in every way that is planned.
-func tell(t *testing.T, th *theatre, story Story, seed uint64) {
+func tell(t *testing.T, th *theatre, story Story, seed uint64, sample int) {
 	undisturbed, err := th.play(t.Context(), story, Disturbance{}, nil)
 	if err != nil {
 		t.Fatalf("%s, seed %d, undisturbed: %v", story.Name, seed, err)
@@ -123,7 +127,7 @@ func tell(t *testing.T, th *theatre, story Story, seed uint64) {
 	var mu sync.Mutex
 	results := map[Disturbance]result{}
 	t.Cleanup(func() { t.Log(table(story, undisturbed.Passed, results)) })
-	for _, d := range plan(story, undisturbed.Passed, seed) {
+	for _, d := range plan(story, undisturbed.Passed, seed, sample) {
 		t.Run(d.String(), func(t *testing.T) {
 			t.Parallel()
 			run, err := th.play(t.Context(), story, d, &undisturbed.Facts)

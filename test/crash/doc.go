@@ -29,6 +29,7 @@
 // Things that must end with the manager (a facade) are started by Beside, through the same Line.
 //
 // A single run: go test ./test/crash -run 'TestCrash/delivered/update_esimorder/status' -v.
-// CRASH_EVERYWHERE=1 tries everything, CRASH_SEED=n draws the sample of a former run, and
-// CRASH_STAGES=n sets how many control planes are used at one time.
+// CRASH_EVERYWHERE=1 tries everything, CRASH_SAMPLE=n so many disturbances of each story,
+// CRASH_SEED=n draws those of a former run, and CRASH_STAGES=n sets how many control planes are
+// used at one time.
 package crash

@@ -15,7 +15,7 @@ import (
 // story are, drawn by the seed.
 var everywhere = os.Getenv("CRASH_EVERYWHERE") != ""
 
-// sampled are drawn of each story where not all are tried.
+// sampled are drawn of each story where not all are tried, unless CRASH_SAMPLE says otherwise.
 const sampled = 2
 
 // moments of which each point has one after another.
@@ -33,7 +33,7 @@ func applies(point lifeline.Point, moment lifeline.Moment) bool {
 }
 
 // plan is what is tried of a story whose undisturbed run passed these points.
-func plan(story Story, passed []lifeline.Passing, seed uint64) []Disturbance {
+func plan(story Story, passed []lifeline.Passing, seed uint64, sample int) []Disturbance {
 	random := rand.New(rand.NewPCG(seed, uint64(len(story.Name))))
 	var all []Disturbance
 	for _, passing := range passed {
@@ -50,7 +50,7 @@ func plan(story Story, passed []lifeline.Passing, seed uint64) []Disturbance {
 		return all
 	}
 	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	return all[:min(sampled, len(all))]
+	return all[:min(sample, len(all))]
 }
 
 // chosenSeed is CRASH_SEED, or one drawn.
@@ -66,18 +66,25 @@ func chosenSeed() (uint64, error) {
 	return seed, nil
 }
 
-// chosenStages is CRASH_STAGES, or as many as keep two cores busy.
-func chosenStages() (int, error) {
-	text := os.Getenv("CRASH_STAGES")
+// chosen is what an environment variable says, from least to most.
+func chosen(variable string, least, otherwise, most int) (int, error) {
+	text := os.Getenv(variable)
 	if text == "" {
-		return 3, nil
+		return otherwise, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > 16 {
-		return 0, fmt.Errorf("CRASH_STAGES is %q; it may be 1 to 16", text)
+	if err != nil || n < least || n > most {
+		return 0, fmt.Errorf("%s is %q; it may be %d to %d", variable, text, least, most)
 	}
 	return n, nil
 }
+
+// chosenStages is how many runs go on at one time: as many as keep two cores busy, because most
+// of a run is waiting.
+func chosenStages() (int, error) { return chosen("CRASH_STAGES", 1, 4, 16) }
+
+// chosenSample is how many disturbances of each story are tried, where not all are.
+func chosenSample() (int, error) { return chosen("CRASH_SAMPLE", 0, sampled, 1000) }
 
 // result of a disturbance.
 type result string
