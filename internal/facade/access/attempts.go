@@ -63,6 +63,10 @@ func newAttempts(random io.Reader, c clock.PassiveClock, perMinute int) (*attemp
 	}, nil
 }
 
+// rounding is the part of a failure that may be left of many sums of fractions: who has waited as
+// long as they were told to is not refused for it.
+const rounding = 1e-9
+
 // attempt is one credential, on its way to be checked.
 type attempt struct {
 	table  *attempts
@@ -87,8 +91,8 @@ func (a *attempts) begin(kind credentialKind, credential string, address netip.A
 		return nil, bad
 	}
 	tally := a.tally(try.from, now)
-	if tally.failures+1 > a.perMinute {
-		return nil, tooMany(time.Duration((tally.failures + 1 - a.perMinute) / a.perMinute * float64(limitPeriod)))
+	if excess := tally.failures + 1 - a.perMinute; excess > rounding {
+		return nil, tooMany(time.Duration(excess / a.perMinute * float64(limitPeriod)))
 	}
 	tally.failures++
 	a.addresses.Add(try.from, tally)

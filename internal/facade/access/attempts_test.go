@@ -211,6 +211,29 @@ func TestNoAddressGuessesMoreThanItsShareAndWhoWaitsIsHeard(t *testing.T) {
 	})
 }
 
+// The sums of fractions of a failure are a little more than what they stand for.
+func TestWhoHasWaitedIsHeardWhateverWasRounded(t *testing.T) {
+	table, clock := newTable(t, 4)
+	for i, guess := range []struct {
+		ms      time.Duration
+		verdict error
+	}{
+		{0, ErrInvalidToken}, {1, ErrInvalidToken}, {1, ErrInvalidToken}, {1, ErrInvalidToken}, {2, ErrInvalidToken},
+		{5, ErrInvalidToken}, {14, ErrInvalidToken}, {15, ErrInvalidToken}, {53, ErrInvalidToken}, {155, nil},
+		{151, ErrInvalidToken}, {255, nil}, {1913, ErrInvalidToken}, {2434, ErrInvalidToken},
+	} {
+		clock.Step(guess.ms * time.Millisecond)
+		try, err := table.begin(accessToken, fmt.Sprint(i), office, ErrInvalidToken)
+		if wait, refused := retryAfter(t, err); refused {
+			clock.Step(wait)
+			if try, err = table.begin(accessToken, fmt.Sprint(i), office, ErrInvalidToken); err != nil {
+				t.Fatalf("guess %d is refused after the %s that it was told to wait: %v", i+1, wait, err)
+			}
+		}
+		try.end(guess.verdict)
+	}
+}
+
 func TestAFloodOfRandomTokensReachesTheAPIServerAsAFew(t *testing.T) {
 	var reviews atomic.Int32
 	apiServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
