@@ -23,7 +23,10 @@ type gate struct {
 // openGate opens a gate at a free address of this machine.
 func openGate(ctx context.Context, to string) (*gate, error) {
 	g := &gate{address: "127.0.0.1:0", to: to, through: map[net.Conn]bool{}}
-	return g, g.open(ctx)
+	if err := g.open(ctx); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 func (g *gate) open(ctx context.Context) error {

@@ -116,6 +116,7 @@ func build(ctx context.Context, folder string) error {
 	if err := os.MkdirAll(bin, 0o700); err != nil {
 		return fmt.Errorf("making a folder: %w", err)
 	}
+	//nolint:gosec // the folder is made here, or named by who runs this.
 	command := exec.CommandContext(ctx, "go", "build", "-o", bin+string(filepath.Separator),
 		"github.com/telcodev/esim-operator/cmd/manager", "github.com/telcodev/esim-operator/cmd/smdp-simulator")
 	command.Stderr = os.Stderr

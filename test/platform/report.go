@@ -55,7 +55,12 @@ func (r *report) factf(format string, args ...any) {
 	r.facts = append(r.facts, fmt.Sprintf(format, args...))
 }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+func seconds(d time.Duration) string {
+	if d == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
 
 // print the table.
 func (r *report) print(to io.Writer) error {
@@ -75,7 +80,8 @@ func (r *report) print(to io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("printing the table: %w", err)
 	}
-	for _, fact := range r.facts {
+	slices.Sort(r.facts)
+	for _, fact := range slices.Compact(r.facts) {
 		if _, err := fmt.Fprintln(to, fact); err != nil {
 			return fmt.Errorf("printing what is left: %w", err)
 		}

@@ -48,7 +48,7 @@ func (c *wallClock) set(offset time.Duration) {
 // recovery.giveUpAfter: that one goes by the clock.
 func clockJumps(ctx context.Context, w *world) error {
 	clock := &wallClock{}
-	if err := w.manageHere(ctx, clock); err != nil {
+	if err := w.manageHere(clock); err != nil {
 		return err
 	}
 	if err := w.settled(ctx); err != nil {
@@ -135,7 +135,7 @@ func (w *world) triedAgain(ctx context.Context, o *ordered, now time.Time) error
 }
 
 // manageHere runs a manager in this process, by a clock.
-func (w *world) manageHere(ctx context.Context, clock *wallClock) error {
+func (w *world) manageHere(clock *wallClock) error {
 	identity, err := w.env.ManagerConfig()
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package stand
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -60,7 +61,10 @@ func StartSimulator(ctx context.Context, folder string) (*Simulator, error) {
 			"--control-address=" + free[4], "--log-level=warn",
 		},
 	}
-	return s, s.Start(ctx)
+	if err := s.Start(ctx); err != nil {
+		return nil, errors.Join(err, s.Kill())
+	}
+	return s, nil
 }
 
 // Start starts it on its ports, anew after a Kill, and returns once it answers.
