@@ -52,9 +52,13 @@ func CheckOrder(order *v1alpha1.EsimOrder) error {
 	return fmt.Errorf("EsimOrder %s/%s: %w", order.Namespace, order.Name, errors.Join(wrong...))
 }
 
-// undoing tells whether a DELIVERED order is being taken back.
+// undoing tells whether a DELIVERED order is being taken back: the profile is named as closing,
+// or its operator could not be asked yet and will be.
 func undoing(order *v1alpha1.EsimOrder) bool {
-	return order.Status.Phase == v1alpha1.PhaseDelivered && order.Status.Provisioning != nil && order.Status.Provisioning.Closing != ""
+	if order.Status.Phase != v1alpha1.PhaseDelivered || order.Status.Provisioning == nil {
+		return false
+	}
+	return order.Status.Provisioning.Closing != "" || meta.IsStatusConditionTrue(order.Status.Conditions, v1alpha1.ConditionCancelling)
 }
 
 // checkProvisioning returns what contradicts itself in how an order is bought.
