@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,8 @@ type CatalogueReconciler struct {
 	Clock clock.PassiveClock
 	// Jitter is a random number from 0 to 1, to spread looks.
 	Jitter func() float64
+	// Retry is after how long a list is read again that could not be taken over; a minute where 0.
+	Retry time.Duration
 	// Listed, where set, is told that an operator's costs may have changed.
 	Listed func(ctx context.Context, operator string)
 }
@@ -54,6 +57,9 @@ const (
 	cataloguesAtOnce = 2
 	// catalogueRetry is how long after a failure a list is read again.
 	catalogueRetry = time.Minute
+	// connectingAgain is how soon an operator is looked at again that is Ready and not connected
+	// by this process yet, which has just begun to lead.
+	connectingAgain = time.Second
 	// listTimeout bounds the reading of one list.
 	listTimeout = 4 * time.Minute
 	// mostPlans bounds a list.
@@ -88,6 +94,9 @@ func (r *CatalogueReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 		return ctrl.Result{}, nil
 	}
 	made, changed, err := r.importList(ctx, &operator, terms)
+	if errors.Is(err, errNotConnected) && operatorIsReady(&operator) {
+		return ctrl.Result{RequeueAfter: connectingAgain}, nil
+	}
 	if r.Listed != nil {
 		r.Listed(ctx, operator.Name)
 	}
@@ -97,7 +106,7 @@ func (r *CatalogueReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	interval := terms.Interval.Duration
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Info("The operator's list could not be taken over", "cause", err.Error())
-		interval = min(interval, catalogueRetry)
+		interval = min(interval, cmp.Or(r.Retry, catalogueRetry))
 	}
 	return ctrl.Result{RequeueAfter: interval + time.Duration(r.Jitter()/10*float64(interval))}, nil
 }

@@ -108,6 +108,33 @@ func (i *importer) look(ctx context.Context) {
 	}).Should(Succeed())
 }
 
+// connected has the controller look once, at an operator whose Ready is as given, and tells when
+// it looks again.
+func (i *importer) connected(ctx context.Context, ready metav1.ConditionStatus) time.Duration {
+	GinkgoHelper()
+	own := i.Client
+	defer func() { i.Client = own }()
+	fresh, err := client.NewWithWatch(env.Config, client.Options{Scheme: k8s.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	i.Client = interceptor.NewClient(fresh, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			err := c.Get(ctx, key, o, opts...)
+			if operator, ok := o.(*v1alpha1.EsimOperator); ok {
+				meta.SetStatusCondition((*[]metav1.Condition)(&operator.Status.Conditions), metav1.Condition{Type: v1alpha1.ConditionReady, Status: ready, Reason: "Told"})
+			}
+			return err
+		},
+	})
+	var again time.Duration
+	Eventually(func(g Gomega) {
+		result, err := i.Reconcile(ctx, ctrl.Request{NamespacedName: types.NamespacedName{Name: i.operator}})
+		g.Expect(err).NotTo(HaveOccurred())
+		again = result.RequeueAfter
+		g.Expect(ready == metav1.ConditionFalse && again < time.Minute).To(BeFalse(), "the manager wrote the EsimOperator at the same time")
+	}).Should(Succeed())
+	return again
+}
+
 func (i *importer) product(ctx context.Context, country string) *v1alpha1.EsimProduct {
 	GinkgoHelper()
 	var product v1alpha1.EsimProduct
@@ -177,6 +204,17 @@ var _ = Describe("An operator's list", func() {
 		japan := i.product(ctx, "jpn")
 		Expect(japan.Spec.Variants).To(HaveLen(2))
 		Expect(japan.Spec.Variants[1].Inactive).To(BeTrue())
+	})
+
+	It("waits for the connection after the manager was replaced, and calls that no failure", func(ctx SpecContext) {
+		i := newImporter(ctx, listed("jp-1", "JPN", "2"))
+		i.Connections = connections.NewPool(connections.DefaultConfig)
+		Expect(i.connected(ctx, metav1.ConditionTrue)).To(BeNumerically("<=", time.Second))
+		Expect(i.imported(ctx)).To(BeNil())
+
+		By("saying so where the operator is not Ready either")
+		Expect(i.connected(ctx, metav1.ConditionFalse)).To(BeNumerically(">=", time.Minute))
+		Expect(i.imported(ctx).Message).To(ContainSubstring("not connected"))
 	})
 
 	It("changes nothing where it cannot be read to its end, and says so", func(ctx SpecContext) {

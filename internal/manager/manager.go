@@ -59,6 +59,8 @@ type Options struct {
 	Clock clock.PassiveClock
 	// NewInformer, where set, makes what fills the cache, such as one that lags.
 	NewInformer func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer
+	// CatalogueRetry, where set, is after how long a list is read again that could not be taken over.
+	CatalogueRetry time.Duration
 	// AfterPass, where set, sees each order that was written.
 	AfterPass func(*v1alpha1.EsimOrder)
 	// SkipNameValidation allows several managers in one process.
@@ -236,7 +238,7 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Clock: p.clock, Connections: pool,
 	}
 	catalogues := &controllers.CatalogueReconciler{
-		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Connections: pool, Clock: p.clock, Jitter: rand.Float64,
+		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Connections: pool, Clock: p.clock, Jitter: rand.Float64, Retry: o.CatalogueRetry,
 		Listed: products.WakeOperator,
 	}
 	clients := &controllers.ClientReconciler{Client: p.mgr.GetClient(), Writer: p.writer, Health: health, Clock: p.clock}
