@@ -174,10 +174,10 @@ func (c *crowd) told(ctx context.Context, managers int) {
 				want = append(want, v1alpha1.EventCredited)
 			}
 		}
-		switch {
-		case c.names[name] == staysDelivered:
+		switch c.names[name] {
+		case staysDelivered:
 			want = append(want, v1alpha1.EventOrderDelivered)
-		case c.names[name] == isRejected:
+		case isRejected:
 			want = append(want, v1alpha1.EventOrderFailed)
 		default:
 			want = append(want, v1alpha1.EventOrderCancelled)

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/lifeline"
 	"github.com/telcodev/esim-operator/internal/manager"
 	"github.com/telcodev/esim-operator/internal/operators/zendit"
 	"github.com/telcodev/esim-operator/internal/operators/zendit/zenditfake"
@@ -34,9 +35,15 @@ func catalogueStories() []Story {
 		},
 		// The operator's balance is asked for at each probe, and the world never at rest.
 		Config: func(_ *World, config *manager.Config) { config.ProbeInterval = metav1.Duration{Duration: time.Hour} },
+		Options: func(_ *World, _ *lifeline.Line, options *manager.Options) {
+			options.CatalogueRetry = 200 * time.Millisecond
+		},
 		Tell: func(ctx context.Context, w *World) error {
-			l := w.Own.(*list)
-			return inTurn(ctx, w, l.amounts("ESIM-JP-1", "9"), l.numbered(5), l.change, l.amounts("ESIM-JP-1", "7.5"), l.inactive("ESIM-JP-2"), l.numbered(5))
+			l, ok := w.Own.(*list)
+			if !ok {
+				return fmt.Errorf("the world holds %T, not a list", w.Own)
+			}
+			return inTurn(ctx, w, l.amounts("ESIM-JP-1", "9"), l.numbered(5), l.change, l.amounts("ESIM-JP-1", "7.5"), l.inactive("ESIM-JP-2"))
 		},
 	}}
 }

@@ -14,14 +14,14 @@ func postStories() []Story {
 	return []Story{
 		withPost(Story{
 			Name: "told of a delivery and its cancellation",
-			Tell: told(toldOrder("order", nil), becomes("order", v1alpha1.PhaseDelivered), wasTold("order"),
-				cancel("order"), becomes("order", v1alpha1.PhaseCancelled), wasTold("order")),
+			Tell: told(toldOrder("order", nil), becomesAndTells("order", v1alpha1.PhaseDelivered),
+				cancel("order"), becomesAndTells("order", v1alpha1.PhaseCancelled)),
 		}),
 		withPost(Story{
 			Name: "told of a failure",
 			Shop: withoutPlan("none"),
 			Tell: told(toldOrder("order", func(o *v1alpha1.EsimOrder) { o.Spec.Variant = "none" }),
-				becomes("order", v1alpha1.PhaseFailed), wasTold("order")),
+				becomesAndTells("order", v1alpha1.PhaseFailed)),
 		}),
 	}
 }
@@ -38,7 +38,11 @@ func withPost(s Story) Story {
 		w.Also("told", func(ctx context.Context) (any, error) { return w.arrived(ctx, p) })
 		return p.subscribe(ctx, w.API, w.Name)
 	}
-	s.Config = func(w *World, config *manager.Config) { w.Own.(*post).serve(config) }
+	s.Config = func(w *World, config *manager.Config) {
+		if p, ok := w.Own.(*post); ok {
+			p.serve(config)
+		}
+	}
 	s.Options = func(_ *World, line *lifeline.Line, options *manager.Options) {
 		options.WrapEvents, options.WrapReceipts = line.Events, line.Receipts
 	}
@@ -58,10 +62,10 @@ func toldOrder(name string, change func(*v1alpha1.EsimOrder)) Step {
 	})
 }
 
-// wasTold waits until all that happened to an order so far is told.
-func wasTold(name string) Step {
-	return has(name, "has told of everything", func(o *v1alpha1.EsimOrder) bool {
-		return len(o.Status.Notifications) == 0
+// becomesAndTells waits until an order is in a phase, and all that happened to it so far is told.
+func becomesAndTells(name string, phase v1alpha1.OrderPhase) Step {
+	return has(name, "is "+string(phase)+" and has told of it", func(o *v1alpha1.EsimOrder) bool {
+		return o.Status.Phase == phase && len(o.Status.Notifications) == 0
 	})
 }
 

@@ -49,10 +49,17 @@ func overREST(name string, idempotent bool) Story {
 			return c.register(ctx, w)
 		},
 		Beside: func(ctx context.Context, w *World, line *lifeline.Line) (func() error, error) {
-			return w.Own.(*restClient).startFacade(ctx, w, line)
+			c, err := restClientOf(w)
+			if err != nil {
+				return nil, err
+			}
+			return c.startFacade(ctx, w, line)
 		},
 		Tell: func(ctx context.Context, w *World) error {
-			c := w.Own.(*restClient)
+			c, err := restClientOf(w)
+			if err != nil {
+				return err
+			}
 			return inTurn(ctx, w, c.knowsProduct, c.orders, c.learnsCode)
 		},
 	}
@@ -72,6 +79,14 @@ type restClient struct {
 	// base is where the facade is that was started last, and line what it is on.
 	base string
 	line *lifeline.Line
+}
+
+func restClientOf(w *World) (*restClient, error) {
+	c, ok := w.Own.(*restClient)
+	if !ok {
+		return nil, fmt.Errorf("the world holds %T, not a client of the REST API", w.Own)
+	}
+	return c, nil
 }
 
 // register makes the client known: its ServiceAccount, its rights, and those of the facade.
@@ -191,11 +206,11 @@ func (c *restClient) call(ctx context.Context, method, path string, body any) (a
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return answered{}, nil
+		return answered{}, nil //nolint:nilerr // a lost answer is what the story is about
 	}
 	content, err := io.ReadAll(response.Body)
 	if errors.Join(err, response.Body.Close()) != nil || line.Dead() {
-		return answered{}, nil // a process that was stopped says nothing
+		return answered{}, nil //nolint:nilerr // nor does a process that was stopped say anything
 	}
 	return answered{response.StatusCode, content}, nil
 }
