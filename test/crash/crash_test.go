@@ -106,17 +106,17 @@ func TestCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("CRASH_SEED=%d", seed)
-	th := openTheatre(t, stages)
+	th, tried := openTheatre(t, stages), &claims{}
 	for _, story := range stories() {
 		t.Run(story.Name, func(t *testing.T) {
 			t.Parallel()
-			tell(t, th, story, seed, sample)
+			tell(t, th, story, seed, sample, tried)
 		})
 	}
 }
 
 // tell runs a story undisturbed, and then disturbed in every way that is planned.
-func tell(t *testing.T, th *theatre, story Story, seed uint64, sample int) {
+func tell(t *testing.T, th *theatre, story Story, seed uint64, sample int, tried *claims) {
 	undisturbed, err := th.play(t.Context(), story, Disturbance{}, nil)
 	if err != nil {
 		t.Fatalf("%s, seed %d, undisturbed: %v", story.Name, seed, err)
@@ -127,7 +127,7 @@ func tell(t *testing.T, th *theatre, story Story, seed uint64, sample int) {
 	var mu sync.Mutex
 	results := map[Disturbance]result{}
 	t.Cleanup(func() { t.Log(table(story, undisturbed.Passed, results)) })
-	for _, d := range plan(story, undisturbed.Passed, seed, sample) {
+	for _, d := range plan(story, undisturbed.Passed, seed, sample, tried) {
 		t.Run(d.String(), func(t *testing.T) {
 			t.Parallel()
 			run, err := th.play(t.Context(), story, d, &undisturbed.Facts)

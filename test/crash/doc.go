@@ -6,7 +6,8 @@
 // is stopped (before the point; after it was executed, unanswered; once it has the answer), gets
 // a 409, a 500, or a 500 or a timeout after it was executed after all, or is held there while a
 // second manager leads and wakes up beside it (Moments in package lifeline). Whole runs also have
-// a cache that lags. Then everything must be as in the undisturbed run (facts.go), and what holds
+// a cache that lags. What is written of operators and products beside every story is disturbed in
+// all these ways in one story, and in one way, drawn, in each other. Then everything must be as in the undisturbed run (facts.go), and what holds
 // always must hold (truths.go).
 //
 // # Adding a story

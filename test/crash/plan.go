@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/telcodev/esim-operator/internal/lifeline"
 )
@@ -32,16 +33,54 @@ func applies(point lifeline.Point, moment lifeline.Moment) bool {
 	return moment != lifeline.Conflict || verb != "call" && verb != "tell" && verb != "mail"
 }
 
-// plan is what is tried of a story whose undisturbed run passed these points.
-func plan(story Story, passed []lifeline.Passing, seed uint64, sample int) []Disturbance {
+// beside tells whether a point comes in every story alike, beside what the story is about: what
+// is written of operators and products, and asked of an account.
+func beside(point lifeline.Point) bool {
+	for _, about := range []string{" esimoperator", " esimproduct", "call GET balance"} {
+		if strings.Contains(point.Name, about) {
+			return true
+		}
+	}
+	return false
+}
+
+// claims are the points beside the stories that some story has tried in full.
+type claims struct {
+	mu    sync.Mutex
+	taken map[lifeline.Point]bool
+}
+
+// take tells whether a story is the first to come to a point.
+func (c *claims) take(point lifeline.Point) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.taken[point] {
+		return false
+	}
+	if c.taken == nil {
+		c.taken = map[lifeline.Point]bool{}
+	}
+	c.taken[point] = true
+	return true
+}
+
+// plan is what is tried of a story whose undisturbed run passed these points: all at each, or one
+// that is drawn where the point is beside the story and another story tries all.
+func plan(story Story, passed []lifeline.Passing, seed uint64, sample int, others *claims) []Disturbance {
 	random := rand.New(rand.NewPCG(seed, uint64(len(story.Name))))
 	var all []Disturbance
 	for _, passing := range passed {
+		var here []Disturbance
 		for _, moment := range moments {
 			if applies(passing.Point, moment) {
-				all = append(all, Disturbance{Point: passing.Point, Moment: moment, Random: random.Uint64()})
+				here = append(here, Disturbance{Point: passing.Point, Moment: moment, Random: random.Uint64()})
 			}
 		}
+		if everywhere && beside(passing.Point) && !others.take(passing.Point) {
+			one := random.IntN(len(here))
+			here = here[one : one+1]
+		}
+		all = append(all, here...)
 	}
 	for _, lag := range lags {
 		all = append(all, Disturbance{Lag: lag})
@@ -80,8 +119,14 @@ func chosen(variable string, least, otherwise, most int) (int, error) {
 }
 
 // chosenStages is how many runs go on at one time: as many as keep two cores busy, because most
-// of a run is waiting.
-func chosenStages() (int, error) { return chosen("CRASH_STAGES", 1, 4, 16) }
+// of a run is waiting. Each takes seconds to build.
+func chosenStages() (int, error) {
+	otherwise := 3
+	if everywhere {
+		otherwise = 6
+	}
+	return chosen("CRASH_STAGES", 1, otherwise, 16)
+}
 
 // chosenSample is how many disturbances of each story are tried, where not all are.
 func chosenSample() (int, error) { return chosen("CRASH_SAMPLE", 0, sampled, 1000) }
