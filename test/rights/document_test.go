@@ -8,20 +8,25 @@ import (
 	"testing"
 )
 
-// evidence is how docs/security.md names a test: its file, and a part of its name.
-var evidence = regexp.MustCompile("`([a-z0-9/_]+_test\\.go)` \"([^\"]+)\"")
+// evidence is how the documents name a test: its file, and a part of its name.
+var evidence = regexp.MustCompile("`([a-z0-9/_]+\\.(?:go|sh))` \"([^\"]+)\"")
 
-func TestWhatTheThreatModelNamesIsThere(t *testing.T) {
+func TestWhatTheThreatModelNamesIsThere(t *testing.T) { isThere(t, "security.md", 40) }
+
+func TestWhatThePromisesNameIsThere(t *testing.T) { isThere(t, "reliability.md", 30) }
+
+// isThere checks every test that a document names, of which there are so many at least.
+func isThere(t *testing.T, document string, least int) {
 	root := filepath.Join("..", "..")
-	text, err := os.ReadFile(filepath.Join(root, "docs", "security.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", document))
 	if err != nil {
 		t.Fatal(err)
 	}
 	named := evidence.FindAllStringSubmatch(string(text), -1)
-	if len(named) < 40 {
+	if len(named) < least {
 		t.Errorf("it names %d tests", len(named))
 	}
-	if mentioned := strings.Count(string(text), "_test.go`"); mentioned != len(named) {
+	if mentioned := strings.Count(string(text), ".go`") + strings.Count(string(text), ".sh`"); mentioned != len(named) {
 		t.Errorf("%d files are mentioned, %d with a test's name", mentioned, len(named))
 	}
 	for _, test := range named {
