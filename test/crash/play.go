@@ -67,7 +67,7 @@ func (s *stage) play(ctx context.Context, story Story, d Disturbance, want *Fact
 	if d.Moment == lifeline.Failed || d.Moment == lifeline.Lost {
 		w.copies++
 	}
-	p := &production{World: w, story: story, disturbance: d, random: rand.New(rand.NewPCG(d.Random, 0))}
+	p := &production{World: w, story: story, disturbance: d, random: drawn(d.Random, 0)}
 	run.Facts, err = p.perform(ctx, want)
 	err = errors.Join(err, p.dismissAll())
 	run.Passed = p.lines[0].Passed()

@@ -89,11 +89,11 @@ func endingStories() []Story {
 		},
 		{
 			Name: "cancelled while it waits for stock", Known: true, Open: soldOut,
-			Tell: told(order("order"), shows("order", "OutOfStock"), cancel("order"), cancelled),
+			Tell: told(order("order"), shows("OutOfStock"), cancel("order"), cancelled),
 		},
 		{
 			Name: "cancelled while it holds a profile", Known: true, Open: after(unavailable(es2plus.ConfirmOrder)),
-			Tell: told(order("order"), shows("order", v1alpha1.ConditionOutcomeUnknown), cancel("order"), cancelled),
+			Tell: told(order("order"), shows(v1alpha1.ConditionOutcomeUnknown), cancel("order"), cancelled),
 		},
 		{
 			Name: "cancelled after it was delivered", Known: true,
@@ -118,11 +118,11 @@ func deletionStories() []Story {
 		},
 		{
 			Name: "deleted while it waits for stock", Known: true, Open: soldOut,
-			Tell: told(order("order"), shows("order", "OutOfStock"), remove("order"), vanishes("order")),
+			Tell: told(order("order"), shows("OutOfStock"), remove("order"), vanishes("order")),
 		},
 		{
 			Name: "deleted while it holds a profile", Known: true, Open: after(unavailable(es2plus.ConfirmOrder)),
-			Tell: told(order("order"), shows("order", v1alpha1.ConditionOutcomeUnknown), remove("order"), vanishes("order")),
+			Tell: told(order("order"), shows(v1alpha1.ConditionOutcomeUnknown), remove("order"), vanishes("order")),
 		},
 		{
 			Name: "deleted after it was delivered", Known: true,

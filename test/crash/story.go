@@ -198,9 +198,9 @@ func becomes(name string, phase v1alpha1.OrderPhase) Step {
 	return has(name, "is "+string(phase), func(o *v1alpha1.EsimOrder) bool { return o.Status.Phase == phase })
 }
 
-// shows waits until an order's Ready has a reason.
-func shows(name, reason string) Step {
-	return has(name, "shows "+reason, func(o *v1alpha1.EsimOrder) bool { return readyReason(o) == reason })
+// shows waits until the order's Ready has a reason.
+func shows(reason string) Step {
+	return has("order", "shows "+reason, func(o *v1alpha1.EsimOrder) bool { return readyReason(o) == reason })
 }
 
 func readyReason(order *v1alpha1.EsimOrder) string {
