@@ -1,7 +1,7 @@
-// Command bench measures how fast the REST facade is, on a real API server, and prints it
-// beside what it is measured against: a plain handler, or a smaller number of orders, in the
-// same run on the same machine. `make bench` runs it. No figure makes it fail; one that could
-// not be taken does.
+// Command bench measures how fast the manager and the REST facade are, on a real API server, and
+// prints it beside what it is measured against: a bare client, a plain handler, or a smaller
+// number of orders, in the same run on the same machine. `make bench` runs it. No figure makes it
+// fail; one that could not be taken does.
 package main
 
 import (
@@ -21,25 +21,29 @@ import (
 
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/telcodev/esim-operator/test/bench/figures"
 )
 
 // measurement is one thing that is measured.
 type measurement struct {
 	name string
+	// take is for measurements of the facade, sale for those of the manager.
 	take func(context.Context, *stand) ([]figure, error)
+	sale func(context.Context) ([]figures.Figure, error)
 	// long ones are taken where they are named only.
 	long bool
 }
 
-func measurements(flood int) []measurement {
-	return []measurement{
+func measurements(flood int, profiles string) []measurement {
+	return append(selling(profiles), []measurement{
 		{name: "reads", take: measureReads},
 		{name: "lists", take: measureLists},
 		{name: "posts", take: measurePosts},
 		{name: "waits", take: measureWaits},
 		{name: "catalogue", take: measureCatalogue},
 		{name: "fairness", take: measureFairness(flood), long: true},
-	}
+	}...)
 }
 
 func main() {
@@ -55,42 +59,57 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	ctrl.SetLogger(logr.Discard())
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := flags.String("only", "", "measure these `names` only, with commas between: reads, lists, posts, waits, catalogue, and fairness, which is left out else")
+	only := flags.String("only", "", "measure these `names` only, with commas between: orders, counts, memory, polls, slow, reads, lists, posts, waits, catalogue; and large and fairness, which are left out else")
 	flood := flags.Int("flood", 3000, "`orders` with which one client floods the others, for fairness")
 	profiles := flags.String("profiles", "", "`folder` to write a CPU profile of each measurement to")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	stand, err := newStand(ctx)
-	if err != nil {
-		return err
-	}
+	// The facade's stand is put up when the first measurement needs it: it takes from the others.
+	var facade *stand
 	defer func() {
-		if closed := stand.close(); err == nil {
-			err = closed
+		if facade != nil {
+			err = errors.Join(err, facade.close())
 		}
 	}()
-	var figures []figure
-	for _, m := range measurements(*flood) {
+	var lines []figure
+	for _, m := range measurements(*flood, *profiles) {
 		if named := slices.Contains(strings.Split(*only, ","), m.name); !named && (*only != "" || m.long) {
 			continue
 		}
 		began := time.Now()
-		taken, err := profiled(*profiles, m.name, func() ([]figure, error) { return m.take(ctx, stand) })
+		if m.take != nil && facade == nil {
+			if facade, err = newStand(ctx); err != nil {
+				return err
+			}
+		}
+		taken, err := m.figures(ctx, facade, *profiles)
 		load := loadNow()
 		for _, f := range taken {
 			f.load = load
-			figures = append(figures, f)
+			lines = append(lines, f)
 		}
 		if err != nil {
 			// What was taken before is worth seeing all the same.
-			return errors.Join(fmt.Errorf("measuring %s: %w", m.name, err), printTable(out, figures))
+			return errors.Join(fmt.Errorf("measuring %s: %w", m.name, err), printTable(out, lines))
 		}
 		if _, err := fmt.Fprintf(os.Stderr, "bench: %s took %s\n", m.name, time.Since(began).Round(time.Second)); err != nil {
 			return err
 		}
 	}
-	return printTable(out, figures)
+	return printTable(out, lines)
+}
+
+// figures takes a measurement.
+func (m measurement) figures(ctx context.Context, facade *stand, profiles string) ([]figure, error) {
+	if m.sale == nil {
+		return profiled(profiles, m.name, func() ([]figure, error) { return m.take(ctx, facade) })
+	}
+	taken, err := m.sale(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return book(taken)
 }
 
 // profiled takes figures with the CPU profiler running, where a folder is given.

@@ -1,0 +1,143 @@
+package sales
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/telcodev/esim-operator/internal/testenv"
+	"github.com/telcodev/esim-operator/test/bench/figures"
+	"github.com/telcodev/esim-operator/test/stand"
+)
+
+const (
+	backlog     = 5000
+	repetitions = 3
+	// creators create orders at one time: enough for a backlog to grow.
+	creators = 32
+)
+
+// Orders measures how many orders a second are delivered, of a backlog of 5,000 that comes as fast
+// as it can be created, beside what a bare client reaches with the same four writes for each order
+// on a control plane of its own: in turn, on the same machine.
+func Orders(ctx context.Context, profiles string) (measured []figures.Figure, err error) {
+	m, err := openMarket(ctx, testenv.AuditNone)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, m.close()) }()
+	if err := m.staff(ctx, []string{stand.Telco}, nil); err != nil {
+		return nil, err
+	}
+	beside, err := openMarket(ctx, testenv.AuditNone)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, beside.close()) }()
+
+	ratio := figures.Figure{Name: "orders_ratio", What: fmt.Sprintf("orders delivered of a backlog of %d", backlog), Baseline: "a bare client's four writes"}
+	delivered := figures.Figure{Name: "orders_rate", What: "… a second", Unit: "1/s"}
+	baseline := figures.Figure{Name: "orders_rate_bare", What: "… a second, by the bare client at its best concurrency", Unit: "1/s"}
+	if _, err := m.sell(ctx, "warm", 300); err != nil {
+		return nil, err
+	}
+	b, err := imitate(ctx, beside, m, types.NamespacedName{Namespace: clientName(0), Name: "warm-00000"})
+	if err != nil {
+		return nil, err
+	}
+	seen, err := watchDeliveries(ctx, beside.buyer, "bare")
+	if err != nil {
+		return nil, err
+	}
+	defer seen.close()
+	atOnce, err := b.best(ctx, beside.buyer, stand.Telco)
+	if err != nil {
+		return nil, err
+	}
+	concurrency := figures.Figure{Name: "orders_bare_concurrency", What: "… its concurrency", Values: []float64{float64(atOnce)}}
+	for n := range repetitions {
+		without, err := b.rate(ctx, beside.buyer, stand.Telco, backlog/2, atOnce)
+		if err != nil {
+			return nil, err
+		}
+		profile := ""
+		if n == 0 {
+			profile = profiles
+		}
+		stop := m.profile(ctx, profile, "orders", 15*time.Second)
+		with, err := m.sell(ctx, fmt.Sprintf("run%d", n), backlog)
+		if err := errors.Join(err, stop()); err != nil {
+			return nil, err
+		}
+		after, err := b.rate(ctx, beside.buyer, stand.Telco, backlog/2, atOnce)
+		if err != nil {
+			return nil, err
+		}
+		without = 2 / (1/without + 1/after)
+		delivered.Values, baseline.Values = append(delivered.Values, with), append(baseline.Values, without)
+		ratio.Values = append(ratio.Values, with/without)
+	}
+	late, err := m.latency(ctx, delivered.Median()/2)
+	return append([]figures.Figure{ratio, delivered, baseline, concurrency}, late...), err
+}
+
+// latency at half of what the manager can take.
+func (m *market) latency(ctx context.Context, perSecond float64) ([]figures.Figure, error) {
+	what := fmt.Sprintf("create → DELIVERED at %.0f orders/s, without the operator's own time", perSecond)
+	p50 := figures.Figure{Name: "latency_overhead_p50", What: what + ", p50", Unit: "s"}
+	p99 := figures.Figure{Name: "latency_overhead_p99", What: what + ", p99", Unit: "s"}
+	for n := range repetitions {
+		over, err := m.overheads(ctx, fmt.Sprintf("late%d", n), perSecond, 10*time.Second)
+		if err != nil {
+			return nil, err
+		}
+		p50.Values, p99.Values = append(p50.Values, quantile(over, 0.5)), append(p99.Values, quantile(over, 0.99))
+	}
+	return []figures.Figure{p50, p99}, nil
+}
+
+// sell creates orders as fast as it can, and returns how many a second were delivered, from the
+// first one's creation to the last one's delivery.
+func (m *market) sell(ctx context.Context, name string, orders int) (rate float64, err error) {
+	seen, err := watchDeliveries(ctx, m.buyer, name)
+	if err != nil {
+		return 0, err
+	}
+	defer seen.close()
+	began := time.Now()
+	if err := m.create(ctx, name, orders); err != nil {
+		return 0, err
+	}
+	if err := seen.wait(ctx, orders); err != nil {
+		return 0, err
+	}
+	return float64(orders) / time.Since(began).Seconds(), nil
+}
+
+// create makes so many orders, as fast as the API server takes them.
+func (m *market) create(ctx context.Context, name string, orders int) error {
+	var next atomic.Int64
+	faults := make([]error, creators)
+	var group sync.WaitGroup
+	for worker := range creators {
+		group.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= orders {
+					return
+				}
+				if err := m.buyer.Create(ctx, newOrder(clientName(i), fmt.Sprintf("%s-%05d", name, i), stand.Telco)); err != nil {
+					faults[worker] = fmt.Errorf("creating an order: %w", err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(faults...)
+}
