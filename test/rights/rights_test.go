@@ -15,7 +15,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/testenv"
 )
 
-// asked are the requests for resources that a ServiceAccount has made.
+// asked are the requests for resources that a ServiceAccount has made, thieves left aside.
 func asked(account string) ([]testenv.AuditEvent, error) {
 	all, err := env.AuditEvents()
 	if err != nil {
@@ -23,7 +23,7 @@ func asked(account string) ([]testenv.AuditEvent, error) {
 	}
 	var own []testenv.AuditEvent
 	for _, event := range all {
-		if event.User == "system:serviceaccount:"+testenv.SystemNamespace+":"+account {
+		if event.User == "system:serviceaccount:"+testenv.SystemNamespace+":"+account && event.UserAgent != thief {
 			own = append(own, event)
 		}
 	}
