@@ -24,7 +24,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/operators/connections"
 )
 
-// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts,verbs=list;watch
+// +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts,verbs=get;list;watch
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts/status,verbs=update
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators,verbs=list;watch
 
@@ -36,7 +36,8 @@ import (
 type ProductReconciler struct {
 	// Client reads from the cache.
 	Client client.Client
-	// Live lists all products from the API server, once after the start.
+	// Live reads from the API server: all products, once after the start, and who owns the
+	// fields of one whose rule writes it.
 	Live client.Reader
 	// Writer writes with a short deadline.
 	Writer client.Client

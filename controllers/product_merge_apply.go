@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -45,19 +46,17 @@ func (r *ProductReconciler) writeMerged(ctx context.Context, product *v1alpha1.E
 }
 
 // ownersOf is a product with what the cache does not keep: who owns which field. nil where it is
-// not the product any more that the rule was read from. It is a list of one, as the manager may
-// list products and has no other need to get them.
+// not the product any more that the rule was read from.
 func (r *ProductReconciler) ownersOf(ctx context.Context, product *v1alpha1.EsimProduct) (*v1alpha1.EsimProduct, error) {
-	var found v1alpha1.EsimProductList
-	if err := r.Live.List(ctx, &found, client.MatchingFields{metav1.ObjectNameField: product.Name}); err != nil {
+	var live v1alpha1.EsimProduct
+	err := r.Live.Get(ctx, client.ObjectKeyFromObject(product), &live)
+	if apierrors.IsNotFound(err) || err == nil && (live.UID != product.UID || !live.DeletionTimestamp.IsZero()) {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("reading it from the API server: %w", err)
 	}
-	for i := range found.Items {
-		if live := &found.Items[i]; live.UID == product.UID && live.DeletionTimestamp.IsZero() {
-			return live, nil
-		}
-	}
-	return nil, nil
+	return &live, nil
 }
 
 // complete tells whether a product has all variants, or holds no more.
