@@ -105,22 +105,24 @@ func (w *world) judgeBooks(ctx context.Context, orders []v1alpha1.EsimOrder) err
 const lostAnswer = `"DownloadOrder: the SM-DP+ did not answer"`
 
 // judgeStranded holds the profiles that were reserved and that nobody knows against the answers
-// of DownloadOrder that were lost: to failures, and to kills as many as were under way.
+// of DownloadOrder that were lost: to failures, and to each end of a manager, killed or by itself,
+// as many as were under way.
 func (w *world) judgeStranded(ctx context.Context, orders, owned int) error {
 	stranded, err := w.simulator.Stranded(ctx)
 	if err != nil {
 		return err
 	}
-	lost := 0
-	for name := range w.managers {
+	lost, ends := 0, 0
+	for name, manager := range w.managers {
+		ends += manager.started() - 1
 		text, err := os.ReadFile(filepath.Join(w.folder, name+".log"))
 		if err != nil {
 			return fmt.Errorf("reading a manager's log: %w", err)
 		}
 		lost += bytes.Count(text, []byte(lostAnswer))
 	}
-	w.report.factf("%s: %d orders, %d profiles bought; %d stranded, %d answers of DownloadOrder known to be lost, %d kills", w.name, orders, owned, stranded, lost, w.kills)
-	if most := lost + w.kills*inFlight; stranded > most {
+	w.report.factf("%s: %d orders, %d profiles bought; %d stranded, %d answers of DownloadOrder known to be lost; managers ended %d times", w.name, orders, owned, stranded, lost, ends)
+	if most := lost + ends*inFlight; stranded > most {
 		return fmt.Errorf("%d profiles are stranded, and at most %d answers of DownloadOrder can have been lost", stranded, most)
 	}
 	return nil

@@ -140,12 +140,13 @@ func (w *world) delivered(ctx context.Context, orders []*ordered) error {
 	for _, o := range orders {
 		for {
 			var found v1alpha1.EsimOrder
+			taken := w.has(o) // by now: it may be taken while it is looked for
 			request, cancel := context.WithTimeout(ctx, requestLimit)
 			err := w.env.Client.Get(request, o.key, &found)
 			cancel()
 			switch {
 			case err == nil && found.Status.Phase == v1alpha1.PhaseDelivered:
-			case apierrors.IsNotFound(err) && w.has(o):
+			case apierrors.IsNotFound(err) && taken:
 				return fmt.Errorf("the order %s is lost", o.key.Name)
 			case err == nil && found.Terminal():
 				return fmt.Errorf("the order %s ended %s", o.key.Name, describe(&found))

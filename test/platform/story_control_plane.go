@@ -102,7 +102,6 @@ func etcdIsFull(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	w.kills++ // it ended with what could not be written
 	if err := w.simulator.Tell(ctx, "DELETE", "/faults", "", nil); err != nil {
 		return err
 	}

@@ -51,7 +51,6 @@ func allKilled(ctx context.Context, w *world) error {
 			if _, err := manager.signal(syscall.SIGKILL); err != nil {
 				return err
 			}
-			w.kills++
 		}
 		if _, err := w.awaitLeader(ctx, "", began.Add(restartPause)); err != nil {
 			return err
@@ -78,7 +77,6 @@ func leaderKilled(ctx context.Context, w *world) error {
 	if _, err := w.managers[leader].signal(syscall.SIGKILL); err != nil {
 		return err
 	}
-	w.kills++
 	return w.recover(ctx, "leader killed, another stands by", began, time.Now(), fmt.Sprintf("the lease is %s", lease))
 }
 
@@ -101,7 +99,6 @@ func leaderStopped(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	w.kills++ // what it waits for is lost to it
 	other, err := w.awaitOther(ctx, leader, began)
 	if err := errors.Join(err, w.simulator.Tell(ctx, http.MethodDelete, "/faults", "", nil)); err != nil {
 		return err

@@ -48,9 +48,6 @@ type world struct {
 
 	mu     sync.Mutex
 	orders []*ordered
-	// kills of a program that bought: at each, as many answers of DownloadOrder may be lost as
-	// were under way.
-	kills int
 }
 
 func (w *world) sayf(format string, args ...any) { w.report.sayf(w.name, format, args...) }
