@@ -45,9 +45,10 @@ test: ## Run every test that needs Go alone
 	go test -C hack/controlplane .
 
 .PHONY: test-e2e
-test-e2e: ## Walk through the README, and fail over between operators, against `make run` on ports of its own
+test-e2e: ## Walk through the README and fail over between operators, against `make run`; break what all of it runs on
 	test/e2e/walk.sh
 	test/e2e/operators.sh
+	assets=$$($(CONTROL_PLANE)); KUBEBUILDER_ASSETS=$$assets go run ./test/platform
 
 .PHONY: test-crash
 test-crash: ## Stop the manager at every point of every story; random histories of money on a real API server
