@@ -82,6 +82,11 @@ func (s *Server) activationCode(ctx context.Context, order *v1alpha1.EsimOrder) 
 	if apierrors.IsNotFound(err) {
 		return activation.Credential{}, nil
 	}
+	if apierrors.IsForbidden(err) {
+		// An API server that has just started serves before it knows anybody's rights. It is the
+		// facade that may not: to the caller, who may, it is no refusal.
+		return activation.Credential{}, unavailable(awayRetry, err)
+	}
 	if err != nil {
 		return activation.Credential{}, fmt.Errorf("reading the activation Secret of EsimOrder %s: %w", order.Name, err)
 	}

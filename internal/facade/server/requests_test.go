@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"image"
 	"image/png"
 	"math/rand/v2"
@@ -201,6 +202,20 @@ func TestAnActivationCodeIsShownOnlyFromTheOrdersOwnSecret(t *testing.T) {
 	s.server.Desk.Index.OnUpdate(onDevice, another)
 	if got := code(); got != "" {
 		t.Errorf("an order is shown the code of another that had its name: %q", got)
+	}
+}
+
+func TestACodeThatTheFacadeMayNotReadYetIsToBeAskedForAgain(t *testing.T) {
+	s := newShop(t)
+	path := "/api/v1/esim/orders/" + deliver(t, s)
+	s.server.Live = interceptor.NewClient(s.api, interceptor.Funcs{
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "o-77-activation", errors.New("RBAC is being loaded"))
+		},
+	})
+	answer := ask(s.checked(t), http.MethodGet, path, "")
+	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" {
+		t.Errorf("it is answered %d: %s", answer.Code, answer.Body)
 	}
 }
 
