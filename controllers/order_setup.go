@@ -38,7 +38,7 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 	if err := r.feedLedger(ctx, mgr.GetCache()); err != nil {
 		return err
 	}
-	r.Connections.OnWake(r.queue.add)
+	r.Connections.OnWake(r.queue.call)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("order").
 		For(&v1alpha1.EsimOrder{}, builder.WithPredicates(orderChanged)).

@@ -101,6 +101,8 @@ type Connection struct {
 	// waiting are orders that wait for a slot; reconnect, those that failed for want of
 	// configuration and are due once the driver is made anew.
 	waiting, reconnect waitingList
+	// called are orders that were woken for a slot each.
+	called calledOrders
 }
 
 // suspension is what the operator said when it refused us, and to which function; empty where
@@ -192,11 +194,14 @@ type Slot struct {
 }
 
 // Enter takes a slot for an order, or notes the order as waiting and returns an
-// *Unavailable. New orders are woken before those that tried already.
+// *Unavailable. Those that wait are woken in turn by client, and new orders before those that
+// tried already; a free slot is kept for who was woken.
 func (c *Connection) Enter(order types.NamespacedName, retry bool) (*Slot, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if health := c.admitLocked(); health != Healthy {
+	health := c.admitLocked(order)
+	c.called.came(order)
+	if health != Healthy {
 		c.waiting.push(order, retry)
 		return nil, &Unavailable{Operator: c.name, Health: health}
 	}
@@ -209,13 +214,13 @@ func (c *Connection) Enter(order types.NamespacedName, retry bool) (*Slot, error
 	return &Slot{Driver: c.driver, connection: c, trial: c.breaker.IsHalfOpen()}, nil
 }
 
-func (c *Connection) admitLocked() Health {
+func (c *Connection) admitLocked(order types.NamespacedName) Health {
 	switch {
 	case c.driver == nil || c.shut:
 		return Disconnected
 	case c.suspension != nil && time.Now().Before(c.suspension.nextTrial):
 		return Suspended
-	case c.inFlight >= c.limit:
+	case c.inFlight+c.called.others(order) >= c.limit:
 		return Full
 	case !c.breaker.TryAcquirePermit():
 		return CircuitOpen
@@ -354,18 +359,6 @@ func (c *Connection) wakeFree() {
 	woken := c.popLocked(c.limit - c.inFlight)
 	c.mu.Unlock()
 	c.wakeAll(woken)
-}
-
-func (c *Connection) popLocked(n int) []types.NamespacedName {
-	var woken []types.NamespacedName
-	for ; n > 0; n-- {
-		order, ok := c.waiting.pop()
-		if !ok {
-			break
-		}
-		woken = append(woken, order)
-	}
-	return woken
 }
 
 func (c *Connection) wakeAll(orders []types.NamespacedName) {

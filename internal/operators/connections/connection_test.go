@@ -118,23 +118,6 @@ func TestAFullOperatorTakesTheNextOrderWhenOneLeaves(t *testing.T) {
 	})
 }
 
-func TestAnOrderThatGotInAnotherWayIsNotWoken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := open(DefaultConfig)
-		c := h.For("op")
-		c.Connect(&silent{}, 1)
-		first := enter(t, c, "a", false)
-		turnedAway(t, c, "b", false, Full)
-		turnedAway(t, c, "c", false, Full)
-		first.Leave()
-		h.awake(t, "b")
-		turnedAwayNever := enter(t, c, "c", false) // c was quicker than b
-		turnedAway(t, c, "b", false, Full)
-		turnedAwayNever.Leave()
-		h.awake(t, "b")
-	})
-}
-
 func TestUnansweredCallsPauseAndOneOrderTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(Config{BreakerFailures: 3, BreakerDelay: time.Minute, TrialInterval: time.Minute, LostAnswersLimit: 3})

@@ -1,50 +1,58 @@
 package connections
 
-import "k8s.io/apimachinery/pkg/types"
+import (
+	"k8s.io/apimachinery/pkg/types"
 
-// waitingList holds the orders that wait for one operator, each once, new ones before those
-// that tried already, else first come, first served.
+	"github.com/telcodev/esim-operator/internal/fairqueue"
+)
+
+// retryShare: of so many orders that are woken, one tried already, however many new ones come.
+const retryShare = 4
+
+// waitingList holds the orders that wait for one operator, each once. Those of each client are
+// woken in their order, and clients in turn; new orders before those that tried already, but for
+// one in four.
 type waitingList struct {
-	fresh, retries []types.NamespacedName
-	known          map[types.NamespacedName]struct{}
+	fresh, retries fairqueue.Round[types.NamespacedName]
+	// popped counts the orders woken while both have some.
+	popped int
 }
 
 func (l *waitingList) push(order types.NamespacedName, retry bool) {
-	if _, ok := l.known[order]; ok {
-		return
-	}
-	if l.known == nil {
-		l.known = map[types.NamespacedName]struct{}{}
-	}
-	l.known[order] = struct{}{}
-	if retry {
-		l.retries = append(l.retries, order)
-	} else {
-		l.fresh = append(l.fresh, order)
+	switch {
+	case l.fresh.Has(order) || l.retries.Has(order):
+	case retry:
+		l.retries.Push(order.Namespace, order)
+	default:
+		l.fresh.Push(order.Namespace, order)
 	}
 }
 
 // forget drops an order that need not wait any more.
-func (l *waitingList) forget(order types.NamespacedName) { delete(l.known, order) }
+func (l *waitingList) forget(order types.NamespacedName) {
+	l.fresh.Remove(order)
+	l.retries.Remove(order)
+}
 
 // empty tells whether no order waits.
-func (l *waitingList) empty() bool { return len(l.known) == 0 }
+func (l *waitingList) empty() bool { return l.fresh.Len()+l.retries.Len() == 0 }
 
-func (l *waitingList) pop() (types.NamespacedName, bool) { return l.first(&l.fresh, &l.retries) }
-
-// popRetry is pop for those that tried already.
-func (l *waitingList) popRetry() (types.NamespacedName, bool) { return l.first(&l.retries, &l.fresh) }
-
-func (l *waitingList) first(queues ...*[]types.NamespacedName) (types.NamespacedName, bool) {
-	for _, queue := range queues {
-		for len(*queue) > 0 {
-			order := (*queue)[0]
-			*queue = (*queue)[1:]
-			if _, ok := l.known[order]; ok {
-				delete(l.known, order)
-				return order, true
-			}
+func (l *waitingList) pop() (types.NamespacedName, bool) {
+	if l.fresh.Len() > 0 && l.retries.Len() > 0 {
+		if l.popped++; l.popped%retryShare == 0 {
+			return l.popRetry()
 		}
 	}
-	return types.NamespacedName{}, false
+	if order, ok := l.fresh.Pop(); ok {
+		return order, true
+	}
+	return l.retries.Pop()
+}
+
+// popRetry is pop for those that tried already, if any.
+func (l *waitingList) popRetry() (types.NamespacedName, bool) {
+	if order, ok := l.retries.Pop(); ok {
+		return order, true
+	}
+	return l.fresh.Pop()
 }

@@ -1,0 +1,72 @@
+package connections
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// keptFor is how long a slot is kept for an order that was called to it. One that does not come
+// was deleted or cancelled meanwhile, or the manager is too busy to get to it.
+const keptFor = 2 * time.Second
+
+// calledOrders are the orders that were called to a free slot and have not come yet. The slot is
+// kept for them: else it would go to whoever happens to come by, and a client with ten thousand
+// orders has one that comes by at any time. The number is that of the call.
+type calledOrders struct {
+	orders map[types.NamespacedName]uint64
+	calls  uint64
+}
+
+func (c *calledOrders) add(order types.NamespacedName) (call uint64) {
+	if c.orders == nil {
+		c.orders = map[types.NamespacedName]uint64{}
+	}
+	c.calls++
+	c.orders[order] = c.calls
+	return c.calls
+}
+
+// others is for how many orders but this one slots are kept.
+func (c *calledOrders) others(order types.NamespacedName) int {
+	n := len(c.orders)
+	if _, ok := c.orders[order]; ok {
+		n--
+	}
+	return n
+}
+
+// came ends the call of an order.
+func (c *calledOrders) came(order types.NamespacedName) { delete(c.orders, order) }
+
+// popLocked calls as many of those that wait as there is room for, at most n, and keeps a slot for
+// each. They are woken once the lock is free.
+func (c *Connection) popLocked(n int) []types.NamespacedName {
+	var woken []types.NamespacedName
+	for n = min(n, c.limit-c.inFlight-len(c.called.orders)); n > 0; n-- {
+		order, ok := c.waiting.pop()
+		if !ok {
+			break
+		}
+		call := c.called.add(order)
+		time.AfterFunc(keptFor, func() { c.lapse(order, call) })
+		woken = append(woken, order)
+	}
+	return woken
+}
+
+// lapse gives the slot of an order that did not come to the next one.
+func (c *Connection) lapse(order types.NamespacedName, call uint64) {
+	c.mu.Lock()
+	if c.called.orders[order] != call {
+		c.mu.Unlock()
+		return
+	}
+	c.called.came(order)
+	var woken []types.NamespacedName
+	if c.suspension == nil && !c.breaker.IsOpen() {
+		woken = c.popLocked(1)
+	}
+	c.mu.Unlock()
+	c.wakeAll(woken)
+}
