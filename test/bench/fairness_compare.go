@@ -32,7 +32,6 @@ func (m *market) compare(ctx context.Context, way string, flood int, buy buying)
 	}
 	f := m.flood(ctx, flood, crowd, buy)
 	among, err := buyNowAndThen(ctx, "among", mostSingles, f.over, single, buy)
-	waited := flood - m.deliveredTo(crowd.name)
 	if err := errors.Join(err, f.wait()); err != nil {
 		return nil, err
 	}
@@ -41,7 +40,6 @@ func (m *market) compare(ctx context.Context, way string, flood int, buy buying)
 	who := fmt.Sprintf("an order %s every %s until it is delivered, ", way, singlePause)
 	return []figure{
 		told(fmt.Sprintf("another client's %d orders %s: until all are made / delivered", flood, way), short(f.made)+" / "+short(f.drained)),
-		told(fmt.Sprintf("of them, not delivered when the other's %d orders were", len(among)), fmt.Sprint(waited)),
 		compared(who+"p50 / p99, among them and alone", both(among), both(alone), slower(0.99)),
 		compared(who+"p50", short(median(among)), short(median(alone)), slower(0.5)),
 		told(who+"the slowest among them", short(slices.Max(among))),
