@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/fairqueue"
 	"github.com/telcodev/esim-operator/internal/notify/lanes"
 	"github.com/telcodev/esim-operator/internal/notify/receipt"
 	"github.com/telcodev/esim-operator/internal/notify/webhook"
@@ -48,7 +49,8 @@ type CourierReconciler struct {
 	Jitter func() float64
 	// Log is told of our own defects.
 	Log logr.Logger
-	// Concurrency is how many sendings each endpoint, or the mail server, gets at one time.
+	// WebhookConcurrency is how many sendings each endpoint gets at one time; MailConcurrency, the
+	// mail server.
 	WebhookConcurrency, MailConcurrency int
 
 	memory  courierMemory
@@ -56,6 +58,11 @@ type CourierReconciler struct {
 	events  *lanes.Lanes
 	mails   *lanes.Lanes
 	queue   wakeQueue
+	// mailTurns has clients take turns at the one mail server: each has a lane of its own. open
+	// ends when the courier closes, which is shut.
+	mailTurns *fairqueue.Gate
+	open      context.Context //nolint:containedctx // it is that of the lanes' lifetime
+	shut      context.CancelFunc
 }
 
 // EventSender sends one event to one endpoint once.

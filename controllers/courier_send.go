@@ -45,13 +45,21 @@ var errPointless = errors.New("it makes no sense any more")
 // errReplaced says that a receipt's address is not the order's at present. It may be again.
 var errReplaced = errors.New("its address was replaced")
 
+// errClosing says that the courier closes before it was a receipt's turn.
+var errClosing = errors.New("the courier closes")
+
 // send hands one notification for one recipient over to the recipient's lane.
 func (r *CourierReconciler) send(order *v1alpha1.EsimOrder, n *v1alpha1.OrderNotification, terms *v1alpha1.EsimClient, recipient string, t *trip) taking {
 	if isReceipt(n.Type) {
 		if r.Mail == nil || !wantsReceipt(order, n.Type) {
 			return pointless
 		}
-		return r.handOver(r.mails, recipientEmail, order, n, recipient, t, func(ctx context.Context) error {
+		return r.handOver(r.mails, order.Namespace, order, n, recipient, t, func(ctx context.Context) error {
+			leave, err := r.mailTurns.Enter(r.open, order.Namespace)
+			if err != nil {
+				return errClosing
+			}
+			defer leave()
 			return r.sendWantedReceipt(ctx, order, n)
 		})
 	}
@@ -103,7 +111,7 @@ func (e *ending) Error() string { return fmt.Sprint(e.err) }
 func (r *CourierReconciler) note(order *v1alpha1.EsimOrder, n *v1alpha1.OrderNotification, t *trip, stop stop, err error) {
 	now := r.Clock.Now()
 	switch {
-	case errors.Is(err, errReplaced):
+	case errors.Is(err, errReplaced), errors.Is(err, errClosing):
 		t.notBegun(stop)
 	case errors.Is(err, errPointless):
 		t.end(stop, result{dropped: true, at: now})

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,8 @@ func (r *CourierReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager
 func (r *CourierReconciler) Open() {
 	r.events = lanes.New(lanes.Config{Concurrency: r.WebhookConcurrency, Done: r.ended})
 	r.mails = lanes.New(lanes.Config{Concurrency: r.MailConcurrency, Done: r.ended})
+	r.mailTurns = fairqueue.NewGate(cmp.Or(r.MailConcurrency, lanes.DefaultConcurrency))
+	r.open, r.shut = context.WithCancel(context.Background())
 }
 
 // ended notes what a sending came to.
@@ -68,6 +71,7 @@ func (r *CourierReconciler) logPanic(lane, job string, err error) {
 
 // Close lets what is under way end.
 func (r *CourierReconciler) Close(ctx context.Context) error {
+	r.shut()
 	mails := make(chan error, 1)
 	go func() { mails <- r.mails.Close(ctx) }()
 	if err := errors.Join(r.events.Close(ctx), <-mails); err != nil {
