@@ -18,7 +18,7 @@ import (
 )
 
 // writeMerged writes the variants that a rule makes, unless it wrote them like that before; true
-// where it did write.
+// where that changed the product, which brings it a further pass.
 func (r *ProductReconciler) writeMerged(ctx context.Context, product *v1alpha1.EsimProduct, variants []v1alpha1.EsimVariant) (bool, error) {
 	hash, err := assortment.Hash(&v1alpha1.EsimProductSpec{Variants: variants})
 	if err != nil {
@@ -42,7 +42,8 @@ func (r *ProductReconciler) writeMerged(ctx context.Context, product *v1alpha1.E
 	if err := applyProduct(ctx, r.Writer, v1alpha1.MergeFieldOwner, object); err != nil {
 		return false, err
 	}
-	return true, nil
+	// Where all of it is left to others, or there is nothing to say, the annotation alone has changed.
+	return object.GetGeneration() != product.Generation, nil
 }
 
 // ownersOf is a product with what the cache does not keep: who owns which field. nil where it is

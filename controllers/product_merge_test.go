@@ -342,6 +342,21 @@ var _ = Describe("A rule that cannot be followed", func() {
 		Eventually(sells(ctx, shop)).Should(Equal([]string{"1gb-7d 4 A-1"}))
 	})
 
+	It("says so also where that leaves all variants as they are, and sells those", func(ctx SpecContext) {
+		a := openWholesaler(ctx, offer("A-1", 200))
+		Eventually(func() error { // the operator is connected, and will not wake the product
+			return k8s.Get(ctx, types.NamespacedName{Name: a.name + "-jpn"}, &v1alpha1.EsimProduct{})
+		}).Should(Succeed())
+		shop := merged(ctx, func(p *v1alpha1.EsimProductSpec) {
+			p.Variants = []v1alpha1.EsimVariant{{
+				Name: "special", DisplayName: "Special", Amount: "9", DataAmountGB: "1", ValidityDays: 7,
+				Sources: []v1alpha1.VariantSource{{OperatorRef: v1alpha1.OperatorReference{Name: a.name}, PlanID: "S-1"}},
+			}}
+		}, "nobody")
+		Eventually(mergedSays(ctx, shop)).Should(HavePrefix("OperatorMissing: "))
+		Expect(productOf(ctx, shop).Status.Variants).To(HaveLen(1), "REST clients know it by its number")
+	})
+
 	It("says so when an operator goes that lists nothing for the country", func(ctx SpecContext) {
 		a, b := openWholesaler(ctx, offer("A-1", 200)), openWholesaler(ctx, zenditfake.Offer{ID: "B-1", Country: "FR", DataGB: "1", Days: 7, Cost: 100, Stock: -1})
 		shop := merged(ctx, nil, a.name, b.name)
