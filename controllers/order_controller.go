@@ -84,6 +84,7 @@ type step func(context.Context, *pass) (*decision, error)
 
 // Reconcile makes one pass over an order.
 func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	defer r.Connections.Called(req.NamespacedName)()
 	var order v1alpha1.EsimOrder
 	if err := r.Client.Get(ctx, req.NamespacedName, &order); err != nil {
 		if apierrors.IsNotFound(err) {

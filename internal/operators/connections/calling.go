@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// keptFor is how long a slot is kept for an order that was called to it. One that does not come
-// was deleted or cancelled meanwhile, or the manager is too busy to get to it.
+// keptFor is how long a slot is kept for an order that was called to it and that the manager is
+// too busy to get to. Of one that has gone elsewhere, or has ended, Called tells sooner.
 const keptFor = 2 * time.Second
 
 // calledOrders are the orders that were called to a free slot and have not come yet. The slot is
@@ -69,4 +69,31 @@ func (c *Connection) lapse(order types.NamespacedName, call uint64) {
 	}
 	c.mu.Unlock()
 	c.wakeAll(woken)
+}
+
+// Called is asked when a pass over an order begins; passed is called when it ends. A slot that was
+// kept for the order by then, and that it did not take, is the next one's: the order has gone
+// elsewhere, or has ended.
+func (p *Pool) Called(order types.NamespacedName) (passed func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var lapses []func()
+	for _, c := range p.byName {
+		if call, ok := c.callOf(order); ok {
+			lapses = append(lapses, func() { c.lapse(order, call) })
+		}
+	}
+	return func() {
+		for _, lapse := range lapses {
+			lapse()
+		}
+	}
+}
+
+// callOf is the call of an order that has not come yet.
+func (c *Connection) callOf(order types.NamespacedName) (call uint64, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	call, ok = c.called.orders[order]
+	return call, ok
 }
