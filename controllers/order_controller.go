@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/fairqueue"
 	"github.com/telcodev/esim-operator/internal/leader"
 	"github.com/telcodev/esim-operator/internal/ledger"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
@@ -112,7 +113,7 @@ func (r *OrderReconciler) run(ctx context.Context, p *pass, steps ...step) (ctrl
 	if err := ctx.Err(); err != nil {
 		return ctrl.Result{}, nil //nolint:nilerr // the manager stops: nothing was begun
 	}
-	ctx = context.WithoutCancel(ctx)
+	ctx = fairqueue.WithClient(context.WithoutCancel(ctx), p.order.Namespace)
 	for _, do := range steps {
 		decided, err := do(ctx, p)
 		if err != nil {

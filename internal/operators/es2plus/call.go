@@ -47,7 +47,7 @@ func (d *Driver) call(ctx context.Context, function es2plus.Function, request an
 	if err != nil {
 		return &operators.Error{Class: operators.Misconfigured, Function: string(function), Message: "the request cannot be written", Err: err}
 	}
-	if err := d.limiter.Wait(ctx); err != nil {
+	if err := d.pace.Wait(ctx); err != nil {
 		return classifyFate(function, reply{fate: notSent, err: fmt.Errorf("wait for spec.limits.requestsPerSecond: %w", err)})
 	}
 	leave, err := d.guard()

@@ -13,12 +13,10 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"math"
 	"net/http"
 	"time"
 
-	"golang.org/x/time/rate"
-
+	"github.com/telcodev/esim-operator/internal/fairqueue"
 	"github.com/telcodev/esim-operator/internal/operators"
 )
 
@@ -80,7 +78,7 @@ type Driver struct {
 	// ask reads what is at a path of the SM-DP+.
 	ask       func(ctx context.Context, path string) reply
 	requester string
-	limiter   *rate.Limiter
+	pace      *fairqueue.Pace
 	guard     func() (leave func(), err error)
 	onCall    func(operators.Call)
 	random    io.Reader
@@ -105,17 +103,11 @@ func newDriver(config Config, carrier transport) *Driver {
 	driver := &Driver{
 		transport: carrier,
 		requester: config.FunctionRequesterIdentifier,
-		limiter:   rate.NewLimiter(rate.Inf, 1),
+		pace:      fairqueue.NewPace(config.RequestsPerSecond),
 		guard:     config.Guard,
 		onCall:    config.OnCall,
 		random:    config.Rand,
 		now:       config.Now,
-	}
-	if config.RequestsPerSecond > 0 {
-		// The burst is a tenth of a second's worth: an SM-DP+ that allows 100 a second does
-		// not expect them at once.
-		burst := int(math.Ceil(float64(config.RequestsPerSecond) / 10))
-		driver.limiter = rate.NewLimiter(rate.Limit(config.RequestsPerSecond), burst)
 	}
 	if driver.guard == nil {
 		driver.guard = func() (func(), error) { return func() {}, nil }

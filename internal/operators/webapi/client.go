@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
+	"github.com/telcodev/esim-operator/internal/fairqueue"
 	"github.com/telcodev/esim-operator/internal/operators"
 )
 
@@ -90,14 +88,14 @@ type Answer struct {
 
 // Client makes calls to a wholesaler. It is safe for concurrent use.
 type Client struct {
-	vendor  string
-	field   string
-	books   string
-	wire    *wire
-	limiter *rate.Limiter
-	guard   func() (leave func(), err error)
-	onCall  func(operators.Call)
-	now     func() time.Time
+	vendor string
+	field  string
+	books  string
+	wire   *wire
+	pace   *fairqueue.Pace
+	guard  func() (leave func(), err error)
+	onCall func(operators.Call)
+	now    func() time.Time
 }
 
 // New makes a client. It opens no connection. The error names the field that is wrong.
@@ -107,13 +105,8 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		vendor: config.Vendor, field: config.Field, books: booksOf(config.Vendor, carrier.base, config.Account), wire: carrier, limiter: rate.NewLimiter(rate.Inf, 1),
+		vendor: config.Vendor, field: config.Field, books: booksOf(config.Vendor, carrier.base, config.Account), wire: carrier, pace: fairqueue.NewPace(config.RequestsPerSecond),
 		guard: config.Guard, onCall: config.OnCall, now: carrier.now,
-	}
-	if config.RequestsPerSecond > 0 {
-		// A tenth of a second's worth may go at once, as to other operators.
-		burst := int(math.Ceil(float64(config.RequestsPerSecond) / 10))
-		c.limiter = rate.NewLimiter(rate.Limit(config.RequestsPerSecond), burst)
 	}
 	if c.guard == nil {
 		c.guard = func() (func(), error) { return func() {}, nil }
@@ -127,7 +120,7 @@ func New(config Config) (*Client, error) {
 // Do makes a call and has its answer read. Nil means that the function was executed and its
 // answer read. It is called once for each call: nothing is sent again by itself.
 func (c *Client) Do(ctx context.Context, call Call) *operators.Error {
-	if err := c.limiter.Wait(ctx); err != nil {
+	if err := c.pace.Wait(ctx); err != nil {
 		return c.judgeFate(call, reply{fate: notSent, err: fmt.Errorf("wait for spec.limits.requestsPerSecond: %w", err)})
 	}
 	leave := func() {}
