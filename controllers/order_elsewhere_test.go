@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/controllers"
 	"github.com/telcodev/esim-operator/internal/testdesk"
 )
 
@@ -174,4 +175,18 @@ func TestWhereAnOrderIsSentCostsNoWrite(t *testing.T) {
 	if writes != 2 || order.Status.Provisioning.Books == "" || strings.Contains(order.Status.Provisioning.Books, "first") {
 		t.Errorf("%d writes of status, books %q", writes, order.Status.Provisioning.Books)
 	}
+}
+
+func TestAPersonIsHeardOfAnOrderWhoseOperatorCannotBeCalled(t *testing.T) {
+	d, _, elsewhere := sentTo(t)
+	d.connectedTo(elsewhere)
+	d.passes(3)
+	d.Pool.For("wholesaler").Disconnect()
+	for range 5 {
+		d.clock.SetTime(d.clock.Now().Add(controllers.DefaultPace.Waiting.Duration))
+		d.passes(1)
+	}
+	d.waitsForItsBooks()
+	d.edit(told(v1alpha1.ResolveDelivered))
+	d.reaches(v1alpha1.PhaseDelivered, time.Minute)
 }

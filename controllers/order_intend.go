@@ -26,6 +26,9 @@ func (r *OrderReconciler) enter(ctx context.Context, p *pass) (*decision, error)
 		// Not for ever: the cache may be old, and the person's answer taken already.
 		return &decision{silent: true, after: r.Pace.Waiting.Duration}, nil
 	}
+	if toldByPerson(p.order) != "" {
+		return nil, nil // what was found out is worked in without a call
+	}
 	if given, err := r.giveUpWaiting(ctx, p); given != nil || err != nil {
 		return given, err
 	}
@@ -58,7 +61,7 @@ func (r *OrderReconciler) waitForOperator(ctx context.Context, p *pass, u *conne
 	if due := r.failoverDue(ctx, p, u.Operator); due > 0 {
 		again = min(again, due)
 	}
-	if p.now.Sub(dueSince(p.order)) < waiting {
+	if p.now.Sub(dueSince(p.order)) < waiting || waitsForPerson(p.order) {
 		return &decision{silent: true, after: again}, nil
 	}
 	message := u.Error()

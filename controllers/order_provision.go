@@ -302,7 +302,7 @@ func (r *OrderReconciler) journalUnreadable(ctx context.Context, p *pass, err er
 	if missing != nil {
 		return nil, missing
 	}
-	if held := p.held(); held != "" && errors.Is(err, operators.ErrJournalRefused) && exhausted(p.provisioning(), giveUpAfter, p.now) {
+	if held := p.held(); held != "" && p.slot != nil && errors.Is(err, operators.ErrJournalRefused) && exhausted(p.provisioning(), giveUpAfter, p.now) {
 		return r.giveUp(ctx, p, string(held))
 	}
 	return r.journalUnusable(p, err)
