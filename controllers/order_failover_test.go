@@ -30,8 +30,9 @@ type vendor struct {
 	// keeps takes nothing back; installed says that what it sold is on a device, and foreign that
 	// it is another's.
 	keeps, installed, foreign bool
-	// garbled sells what nobody can read; soldOut and rejects sell nothing.
-	garbled, soldOut, rejects bool
+	// garbled sells what nobody can read; soldOut and rejects sell nothing, and picky sells nothing
+	// to us.
+	garbled, soldOut, rejects, picky bool
 	// account that the books are about.
 	account string
 	// failing is what each call fails with, where it is set.
@@ -77,6 +78,9 @@ func (v *vendor) Provision(_ context.Context, p operators.Purchase, _ operators.
 		return operators.Profile{}, &operators.Error{Class: operators.Rejected, Message: "it does not sell that"}
 	}
 	if _, ok := v.books[p.RequestID]; !ok {
+		if v.picky {
+			return operators.Profile{}, &operators.Error{Class: operators.Busy, Message: "it sells to others first", RetryAfter: time.Second, NotInBooks: true}
+		}
 		if v.books == nil {
 			v.books, v.refund = map[string]activation.ICCID{}, map[string]bool{}
 		}

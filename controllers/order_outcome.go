@@ -28,14 +28,14 @@ func (r *OrderReconciler) maybeSent(p *v1alpha1.OrderProvisioning) bool {
 // leavesInDoubt tells whether an error says nothing of what an attempt bought: the operator's
 // books could not be asked, or do not know the order yet.
 func leavesInDoubt(failed *operators.Error) bool {
-	switch failed.Class {
-	case operators.OutcomeUnknown:
+	switch class := failed.Class; {
+	case class == operators.OutcomeUnknown:
 		return true
-	case operators.Transient, operators.Misconfigured:
-		return failed.ICCID == ""
-	case operators.Busy:
-		return !failed.Pending
-	default:
+	case failed.NotInBooks:
 		return false
+	case class == operators.Transient, class == operators.Misconfigured:
+		return failed.ICCID == ""
+	default:
+		return class == operators.Busy && !failed.Pending
 	}
 }

@@ -125,3 +125,20 @@ func TestACancelledOrderOfUnknownOutcomeSaysSoWhileTheBooksAreSilent(t *testing.
 		t.Errorf("%d bought, the condition is %q", wholesaler.bought(), got)
 	}
 }
+
+func TestWhatTheBooksDoNotKnowIsGivenUpInTime(t *testing.T) {
+	d, wholesaler := twoSources(t)
+	wholesaler.set(func(v *vendor) { v.deaf = true })
+	d.order()
+	d.passes(1)
+	wholesaler.set(func(v *vendor) { v.books, v.picky = nil, true }) // the request was lost, not the answer
+	d.passes(2)
+	if got := condition(d.look(), v1alpha1.ConditionOutcomeUnknown); got != "" {
+		t.Errorf("the books have told, and the condition is still %s", got)
+	}
+	d.clock.SetTime(d.clock.Now().Add(2 * v1alpha1.DefaultGiveUpAfter))
+	order := d.reaches(v1alpha1.PhaseFailed, time.Hour)
+	if order.Status.Charge.Refund == nil {
+		t.Error("it is not refunded")
+	}
+}

@@ -63,6 +63,11 @@ type Error struct {
 	// the first under its request ID, or those before it were Unsent too, the operator holds
 	// nothing of the attempt. Only a Bookkeeper sets it, and only where it is proven.
 	Unsent bool
+	// NotInBooks tells that the operator holds nothing of the attempt, as far as its books say: they
+	// were asked before what failed and do not know the request ID, or nothing was ever sent under
+	// it. A request that was lost may still arrive; giving back, and buying, see to that. Only a
+	// Bookkeeper sets it.
+	NotInBooks bool
 	// OneOrder tells that the error concerns this order's plan or profile only: the connection
 	// serves others.
 	OneOrder bool

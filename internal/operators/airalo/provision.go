@@ -50,7 +50,7 @@ func (d *Driver) Provision(ctx context.Context, p operators.Purchase, j operator
 	// Every other answer proves that nothing was bought: what was known before still holds.
 	sent := failure == nil || failure.Class == operators.OutcomeUnknown
 	if !sent {
-		failure.Unsent = true
+		failure.Unsent, failure.NotInBooks = true, true
 	}
 	d.unsent.set(p.RequestID, fresh && !sent)
 	end(sent)

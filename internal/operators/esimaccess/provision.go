@@ -102,7 +102,7 @@ func (d *Driver) send(ctx context.Context, p operators.Purchase, again bool, end
 	sent := failure == nil || failure.Class == operators.OutcomeUnknown
 	end(sent)
 	if failure != nil {
-		failure.Unsent = !sent
+		failure.Unsent, failure.NotInBooks = !sent, !sent
 		return nil, failure
 	}
 	d.orders.note(placed{requestID: p.RequestID, orderNo: orderNo, at: d.now(), again: again})

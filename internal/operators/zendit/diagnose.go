@@ -79,18 +79,18 @@ func (d *Driver) whyRefused(ctx context.Context, p operators.Purchase, refused *
 	found, failure := d.obstacleTo(ctx, p.PlanID)
 	switch {
 	case failure != nil:
-		return nil, failure
 	case found == notCovered:
-		return nil, accountEmpty()
+		failure = accountEmpty()
 	case found == notSold || refused.ofOffer:
 		return nil, d.offerRefused(p, asked)
 	default:
 		// The offer is sold, our account covers it, and no field of ours is named: it is the
 		// request that Zendit does not like, and others may fare better.
-		failure := d.client.Refusal(refused.status)
+		failure = d.client.Refusal(refused.status)
 		failure.Function, failure.OneOrder = functionBuy, true
-		return nil, failure
 	}
+	failure.NotInBooks = true
+	return nil, failure
 }
 
 // whyFailed says what a purchase means that is FAILED in the books. It bought nothing, and its

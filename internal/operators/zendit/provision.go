@@ -76,7 +76,7 @@ func (d *Driver) stillAtIt(function string, known *purchase) *operators.Error {
 // be looked up to know more.
 func (d *Driver) buy(ctx context.Context, p operators.Purchase) (*purchase, *operators.Error) {
 	if failure := d.covered(ctx, p.PlanID); failure != nil {
-		failure.Unsent = true
+		failure.Unsent, failure.NotInBooks = true, true
 		return nil, failure
 	}
 	var made purchase
@@ -87,7 +87,7 @@ func (d *Driver) buy(ctx context.Context, p operators.Purchase) (*purchase, *ope
 	// What was refused is known not to buy, as is what never left.
 	end(refused == nil && !webapi.NotSent(failure))
 	if webapi.NotSent(failure) {
-		failure.Unsent = true
+		failure.Unsent, failure.NotInBooks = true, true
 	}
 	understood := made.check(p.RequestID) == nil
 	switch {
