@@ -69,6 +69,9 @@ func (b backup) objects(keepOwner func(name string) bool) (all, deleted []*unstr
 		if object.GetDeletionTimestamp() != nil {
 			deleted = append(deleted, object)
 		}
+		if err := keepFirstUID(object); err != nil {
+			return nil, nil, err
+		}
 		for _, field := range notRestored {
 			unstructured.RemoveNestedField(object.Object, "metadata", field)
 		}
@@ -78,6 +81,41 @@ func (b backup) objects(keepOwner func(name string) bool) (all, deleted []*unstr
 		all = append(all, object)
 	}
 	return all, deleted, nil
+}
+
+// keepFirstUID says of an object that an earlier version wrote, which does not say so itself, by
+// which UID others know it.
+func keepFirstUID(object *unstructured.Unstructured) error {
+	switch secretType, _, _ := unstructured.NestedString(object.Object, "type"); {
+	case object.GetKind() == "EsimWallet":
+		if known, _, _ := unstructured.NestedString(object.Object, "status", "firstUID"); known == "" {
+			return unstructured.SetNestedField(object.Object, string(object.GetUID()), "status", "firstUID")
+		}
+	case secretType == v1alpha1.ActivationSecretType && object.GetAnnotations()[v1alpha1.WrittenForAnnotation] == "":
+		for _, owner := range object.GetOwnerReferences() {
+			object.SetAnnotations(map[string]string{v1alpha1.WrittenForAnnotation: string(owner.UID)})
+		}
+	}
+	return nil
+}
+
+// writtenBefore is the backup as a version wrote the named objects that did not note first UIDs.
+func (b backup) writtenBefore(names ...string) backup {
+	old := slices.Clone(b)
+	for i, document := range b {
+		if !slices.ContainsFunc(names, func(name string) bool { return strings.Contains(document, "\n  name: "+name+"\n") }) {
+			continue
+		}
+		var lines []string
+		for line := range strings.Lines(document) {
+			field := strings.TrimSpace(line)
+			if !strings.HasPrefix(field, "firstUID:") && !strings.HasPrefix(field, v1alpha1.WrittenForAnnotation+":") {
+				lines = append(lines, line)
+			}
+		}
+		old[i] = strings.Join(lines, "")
+	}
+	return old
 }
 
 // restore puts a backup into a cluster: each object, then its status, and at last those that were

@@ -47,6 +47,7 @@ var _ = Describe("A shop whose cluster is lost and restored with status", func()
 		chargesBefore, codesBefore := charges(orders(ctx, lost, shop)), codes(ctx, lost, shop)
 		balanceBefore, boughtBefore := statement(ctx, lost, shop), shop.Bought()
 		unusableBefore := shop.InState(smdp.StateUnavailable)
+		saved = saved.writtenBefore(testshop.WalletName, v1alpha1.ActivationSecretName(deliveredOrder))
 
 		Expect(restore(ctx, fresh, saved, ownerKept)).To(Succeed())
 		collectGarbage(ctx, fresh, shop)

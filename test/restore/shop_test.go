@@ -246,4 +246,3 @@ func expectNoCodeIn(ctx context.Context, env *testenv.Environment, shop *testsho
 		Expect(string(text)).NotTo(ContainSubstring(code.MatchingID.Reveal()), "an order tells its code")
 	}
 }
-
