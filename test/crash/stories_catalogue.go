@@ -33,8 +33,11 @@ func catalogueStories() []Story {
 			w.Also("list", func(ctx context.Context) (any, error) { return l.imported(ctx, w) })
 			return l.open(ctx, w)
 		},
-		// The operator's balance is asked for at each probe, and the world never at rest.
-		Config: func(_ *World, config *manager.Config) { config.ProbeInterval = metav1.Duration{Duration: time.Hour} },
+		// The operator's balance is asked for at each probe: seldom enough for the world to be at rest,
+		// and often enough for an operator that failed once to come back.
+		Config: func(_ *World, config *manager.Config) {
+			config.ProbeInterval = metav1.Duration{Duration: 5 * time.Second}
+		},
 		Options: func(_ *World, _ *lifeline.Line, options *manager.Options) {
 			options.CatalogueRetry = 200 * time.Millisecond
 		},
