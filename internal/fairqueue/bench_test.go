@@ -12,7 +12,7 @@ import (
 // BenchmarkQueue is what a request costs from Add to Done with 10,000 waiting, here and in
 // controller-runtime's own queue.
 func BenchmarkQueue(b *testing.B) {
-	for name, make := range map[string]func() workqueue.TypedRateLimitingInterface[reconcile.Request]{
+	for name, begin := range map[string]func() workqueue.TypedRateLimitingInterface[reconcile.Request]{
 		"fair": func() workqueue.TypedRateLimitingInterface[reconcile.Request] { return newQueue() },
 		"controller-runtime": func() workqueue.TypedRateLimitingInterface[reconcile.Request] {
 			return priorityqueue.New[reconcile.Request]("")
@@ -20,7 +20,7 @@ func BenchmarkQueue(b *testing.B) {
 	} {
 		for _, clients := range []int{1, 1000} {
 			b.Run(fmt.Sprintf("%s/clients=%d", name, clients), func(b *testing.B) {
-				q := make()
+				q := begin()
 				defer q.ShutDown()
 				all := requests(clients)
 				for _, r := range all {

@@ -180,9 +180,9 @@ func TestDrainingWaitsForWhatWasHandedOut(t *testing.T) {
 
 // expected is what a model of the queue knows of a request.
 type expected struct {
-	ready, running bool
-	priority       int
-	due            time.Time // where not ready
+	ready    bool
+	priority int
+	due      time.Time // where not ready
 }
 
 // TestTheQueueKeepsItsContract compares the queue with a model of controller-runtime's priority
@@ -253,7 +253,7 @@ func TestTheQueueKeepsItsContract(t *testing.T) {
 					q.Done(r)
 					delete(running, r)
 				},
-				"wait": func(t *rapid.T) {
+				"wait": func(*rapid.T) {
 					time.Sleep(time.Second) // the bubble's clock
 					ripen()
 				},

@@ -51,9 +51,9 @@ func (r *Round[T]) Pop() (T, bool) {
 	if front == nil {
 		return *new(T), false
 	}
-	l := front.Value.(*lane) //nolint:errcheck,forcetypeassert,revive // Push puts nothing else there
+	l := front.Value.(*lane) //nolint:errcheck,forcetypeassert // Push puts nothing else there
 	r.turns.MoveToBack(front)
-	item := l.items.Front().Value.(T) //nolint:errcheck,forcetypeassert,revive // Push puts nothing else there
+	item := l.items.Front().Value.(T) //nolint:errcheck,forcetypeassert // Push puts nothing else there
 	r.Remove(item)
 	return item, true
 }

@@ -215,14 +215,14 @@ func TestNoAddressGuessesMoreThanItsShareAndWhoWaitsIsHeard(t *testing.T) {
 func TestWhoHasWaitedIsHeardWhateverWasRounded(t *testing.T) {
 	table, clock := newTable(t, 4)
 	for i, guess := range []struct {
-		ms      time.Duration
+		ms      int
 		verdict error
 	}{
 		{0, ErrInvalidToken}, {1, ErrInvalidToken}, {1, ErrInvalidToken}, {1, ErrInvalidToken}, {2, ErrInvalidToken},
 		{5, ErrInvalidToken}, {14, ErrInvalidToken}, {15, ErrInvalidToken}, {53, ErrInvalidToken}, {155, nil},
 		{151, ErrInvalidToken}, {255, nil}, {1913, ErrInvalidToken}, {2434, ErrInvalidToken},
 	} {
-		clock.Step(guess.ms * time.Millisecond)
+		clock.Step(time.Duration(guess.ms) * time.Millisecond)
 		try, err := table.begin(accessToken, fmt.Sprint(i), office, ErrInvalidToken)
 		if wait, refused := retryAfter(t, err); refused {
 			clock.Step(wait)

@@ -27,7 +27,7 @@ func Counts(ctx context.Context) (measured []figures.Figure, err error) {
 	if err := m.staff(ctx, []string{stand.Telco}, nil); err != nil {
 		return nil, err
 	}
-	if _, err := m.delivered(ctx, "first", stand.Telco); err != nil {
+	if err := m.deliver(ctx, "first", stand.Telco); err != nil {
 		return nil, err
 	}
 	before, err := m.env.AuditEvents()

@@ -56,7 +56,7 @@ func Memory(ctx context.Context, orders ...int) (measured []figures.Figure, err 
 	if err := m.staff(ctx, []string{stand.Telco}, nil); err != nil {
 		return nil, err
 	}
-	if _, err := m.delivered(ctx, "template", stand.Telco); err != nil {
+	if err := m.deliver(ctx, "template", stand.Telco); err != nil {
 		return nil, err
 	}
 	template, err := m.template(ctx, clientName(0), "template")
@@ -71,7 +71,7 @@ func Memory(ctx context.Context, orders ...int) (measured []figures.Figure, err 
 		if err := m.load(ctx, template, n-template.made, installed); err != nil {
 			return nil, err
 		}
-		if _, err := m.delivered(ctx, fmt.Sprintf("after-%d", n), stand.Telco); err != nil {
+		if err := m.deliver(ctx, fmt.Sprintf("after-%d", n), stand.Telco); err != nil {
 			return nil, err
 		}
 		held, err := m.heapInUse(ctx)

@@ -40,7 +40,7 @@ func Polls(ctx context.Context, orders int) (measured []figures.Figure, err erro
 	}
 	for _, operator := range []string{stand.Zendit, stand.EsimAccess} {
 		name := "template-" + operator
-		if _, err := m.delivered(ctx, name, operator); err != nil {
+		if err := m.deliver(ctx, name, operator); err != nil {
 			return nil, err
 		}
 		template, err := m.template(ctx, clientName(0), name)

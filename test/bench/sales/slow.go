@@ -32,7 +32,7 @@ func Slow(ctx context.Context) (measured []figures.Figure, err error) {
 	if err := m.staff(ctx, []string{stand.Telco}, allow); err != nil {
 		return nil, err
 	}
-	if _, err := m.delivered(ctx, "first", stand.Telco); err != nil {
+	if err := m.deliver(ctx, "first", stand.Telco); err != nil {
 		return nil, err
 	}
 	before, err := m.calls(ctx)
