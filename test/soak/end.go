@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -26,7 +27,15 @@ func (s *soak) end(ctx context.Context, t *tally) error {
 	}
 	began := time.Now()
 	for _, namespace := range s.clients {
-		if err := s.env.Client.DeleteAllOf(ctx, &v1alpha1.EsimOrder{}, client.InNamespace(namespace)); err != nil {
+		// A busy API server may not delete a thousand orders within the minute that it takes for a request.
+		err := stand.Until(ctx, endLimit, "the orders of "+namespace+" to be deleted", func() (bool, error) {
+			err := s.env.Client.DeleteAllOf(ctx, &v1alpha1.EsimOrder{}, client.InNamespace(namespace))
+			if apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) {
+				return false, nil
+			}
+			return err == nil, err
+		})
+		if err != nil {
 			return fmt.Errorf("deleting the orders of %s: %w", namespace, err)
 		}
 	}
