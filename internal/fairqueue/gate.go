@@ -22,6 +22,10 @@ func NewGate(room int) *Gate { return &Gate{free: room} }
 // Enter waits until a client's call may go. leave must be called once after it. The error is that
 // of ctx, which ended first.
 func (g *Gate) Enter(ctx context.Context, client string) (leave func(), err error) {
+	// Who is not wanted any more has no turn, also where there would be one.
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	g.mu.Lock()
 	if g.free > 0 {
 		g.free--
@@ -33,6 +37,10 @@ func (g *Gate) Enter(ctx context.Context, client string) (leave func(), err erro
 	g.mu.Unlock()
 	select {
 	case <-waits.called:
+		if err := ctx.Err(); err != nil {
+			g.leave()
+			return nil, err
+		}
 		return g.leave, nil
 	case <-ctx.Done():
 	}
@@ -43,6 +51,13 @@ func (g *Gate) Enter(ctx context.Context, client string) (leave func(), err erro
 		g.leave() // it was called at this very moment
 	}
 	return nil, ctx.Err()
+}
+
+// Waiting is how many wait to be let in.
+func (g *Gate) Waiting() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waiting.Len()
 }
 
 func (g *Gate) leave() {

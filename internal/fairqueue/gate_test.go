@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -69,4 +70,35 @@ func TestWhoGivesUpTakesNoRoom(t *testing.T) {
 			t.Errorf("room for %d is left, and %d wait", gate.free, gate.waiting.Len())
 		}
 	})
+}
+
+func TestWhoGaveUpHasNoTurnAlsoWhereOneIsFree(t *testing.T) {
+	gate := NewGate(1)
+	leave, err := gate.Enter(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		gaveUp, cancel := context.WithCancel(t.Context())
+		entered := make(chan error)
+		go func() {
+			_, err := gate.Enter(gaveUp, "b")
+			entered <- err
+		}()
+		for gate.Waiting() == 0 {
+			runtime.Gosched()
+		}
+		cancel()
+		leave()
+		if err := <-entered; !errors.Is(err, context.Canceled) {
+			t.Fatalf("who waited and gave up is let in: %v", err)
+		}
+		if _, err := gate.Enter(gaveUp, "b"); !errors.Is(err, context.Canceled) {
+			t.Fatalf("who gave up before is let in: %v", err)
+		}
+		if leave, err = gate.Enter(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leave()
 }

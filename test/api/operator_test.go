@@ -69,6 +69,10 @@ var refusedOperators = []refusal{
 		change: `spec: {es2plus: null, zendit: {credentialsSecretRef: {name: zendit}, webhook: {headerName: X-Key}}}`,
 		says:   []string{`spec.zendit.webhook.headerSecretRef: Invalid value: ` + saysBoth},
 	}, {
+		of:     "an account with a space",
+		change: `spec: {es2plus: null, zendit: {credentialsSecretRef: {name: zendit}, account: "our own"}}`,
+		says:   []string{`spec.zendit.account: Invalid value: "our own": must be printable ASCII without spaces, such as main or EU-2`},
+	}, {
 		of: "webhooks that are known by what proxies set",
 		change: `spec: {es2plus: null, zendit: {credentialsSecretRef: {name: zendit},
 			webhook: {headerName: X-Forwarded-For, headerSecretRef: {name: zendit}}}}`,

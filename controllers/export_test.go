@@ -1,0 +1,4 @@
+package controllers
+
+// MailsWaiting is how many clients' mails wait for their turn at the mail server.
+func (r *CourierReconciler) MailsWaiting() int { return r.mailTurns.Waiting() }
