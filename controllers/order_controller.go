@@ -72,7 +72,6 @@ type OrderReconciler struct {
 	looks     looks
 	unsent    unsentRequests
 	queue     wakeQueue
-	telling   telling
 }
 
 // Settler moves the money of a deleted order into its wallet's settled totals, and lets the

@@ -78,12 +78,6 @@ func (r *OrderReconciler) waitForOperator(ctx context.Context, p *pass, u *conne
 	if d.condition != "" {
 		d.reason = d.condition // what it waited for before says more
 	}
-	if !tellsAlready(p.order, d) {
-		var ok bool
-		if p.leaveTelling, ok = r.telling.enter(); !ok {
-			return &decision{silent: true, after: again}, nil
-		}
-	}
 	return d, nil
 }
 

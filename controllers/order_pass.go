@@ -44,8 +44,6 @@ type pass struct {
 	ending bool
 	// leaveFence ends what began with the fence's Enter.
 	leaveFence func()
-	// leaveTelling ends what began with telling's enter.
-	leaveTelling func()
 }
 
 func newPass(order *v1alpha1.EsimOrder, now time.Time) *pass {
@@ -59,9 +57,6 @@ func newPass(order *v1alpha1.EsimOrder, now time.Time) *pass {
 func (p *pass) leave() {
 	if p.leaveFence != nil {
 		p.leaveFence()
-	}
-	if p.leaveTelling != nil {
-		p.leaveTelling()
 	}
 	if p.slot != nil {
 		p.slot.Leave()
