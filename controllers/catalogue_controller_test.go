@@ -167,13 +167,15 @@ var _ = Describe("An operator's list", func() {
 	It("leaves what a person has edited, and goes on with the rest", func(ctx SpecContext) {
 		i := newImporter(ctx, listed("jp-1", "JPN", "2"), listed("jp-2", "JPN", "4"))
 		i.look(ctx)
-		japan := i.product(ctx, "jpn")
-		japan.Spec.DisplayName = "日本"
-		japan.Spec.Variants[0].Amount = "9.99"
-		Expect(k8s.Update(ctx, japan, client.FieldOwner("ann"))).To(Succeed())
+		Eventually(func() error { // its status may be written at this moment
+			japan := i.product(ctx, "jpn")
+			japan.Spec.DisplayName = "日本"
+			japan.Spec.Variants[0].Amount = "9.99"
+			return k8s.Update(ctx, japan, client.FieldOwner("ann"))
+		}).Should(Succeed())
 		i.lister.plans = []operators.Plan{listed("jp-1", "JPN", "3"), listed("jp-2", "JPN", "5")}
 		i.look(ctx)
-		japan = i.product(ctx, "jpn")
+		japan := i.product(ctx, "jpn")
 		Expect(japan.Spec.DisplayName).To(Equal("日本"))
 		Expect(japan.Spec.Variants[0].Amount).To(BeEquivalentTo("9.99"))
 		Expect(japan.Spec.Variants[1].Amount).To(BeEquivalentTo("10"))
