@@ -26,6 +26,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/assortment"
 	"github.com/telcodev/esim-operator/internal/operators"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
+	"github.com/telcodev/esim-operator/internal/shard"
 )
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts,verbs=list;watch;create;patch
@@ -44,6 +45,8 @@ type CatalogueReconciler struct {
 	Connections *connections.Pool
 	// Clock tells the time for what is written down.
 	Clock clock.PassiveClock
+	// Shard of the managers; one of them does this for all.
+	Shard *shard.Shard
 	// Jitter is a random number from 0 to 1, to spread looks.
 	Jitter func() float64
 	// Retry is after how long a list is read again that could not be taken over; a minute where 0.
@@ -71,12 +74,13 @@ func (r *CatalogueReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manag
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("catalogue").
 		For(&v1alpha1.EsimOperator{}, builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, turnedReady))).
+		WatchesRawSource(takenOver(r.Shard, r.Client, func() client.ObjectList { return &v1alpha1.EsimOperatorList{} }, false)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: cataloguesAtOnce,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
 				errorBackoff.Initial.Duration, errorBackoff.Max.Duration),
 		}).
-		Complete(r)
+		Complete(withinShard{shard: r.Shard, inner: r})
 	if err != nil {
 		return fmt.Errorf("setting up the catalogue controller: %w", err)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/ids"
+	"github.com/telcodev/esim-operator/internal/shard"
 )
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimclients,verbs=list;watch
@@ -35,6 +36,8 @@ type ClientReconciler struct {
 	Writer client.Client
 	// Health is what is known of the clients' endpoints.
 	Health *EndpointHealth
+	// Shard is the clients that this process works for.
+	Shard *shard.Shard
 	// Clock tells the time for conditions.
 	Clock clock.PassiveClock
 
@@ -48,8 +51,11 @@ const healthDelay = time.Second
 const clientsAtOnce = 4
 
 // SetupWithManager registers the controller and its watch.
-func (r *ClientReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager) error {
+func (r *ClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
 	r.Health.onChange(func(terms types.NamespacedName) { r.queue.addAfter(terms, healthDelay) })
+	if err := gaugeEndpoints(ctx, mgr.GetCache(), r.Clock); err != nil {
+		return err
+	}
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("client").
 		For(&v1alpha1.EsimClient{}, builder.WithPredicates(predicate.Or[client.Object](
@@ -57,12 +63,13 @@ func (r *ClientReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager)
 			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, madeAnew,
 		))).
 		WatchesRawSource(r.queue.source()).
+		WatchesRawSource(takenOver(r.Shard, r.Client, func() client.ObjectList { return &v1alpha1.EsimClientList{} }, true)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: clientsAtOnce,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
 				errorBackoff.Initial.Duration, errorBackoff.Max.Duration),
 		}).
-		Complete(r)
+		Complete(withinShard{shard: r.Shard, inner: r})
 	if err != nil {
 		return fmt.Errorf("setting up the client controller: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/notify/lanes"
 	"github.com/telcodev/esim-operator/internal/notify/receipt"
 	"github.com/telcodev/esim-operator/internal/notify/webhook"
+	"github.com/telcodev/esim-operator/internal/shard"
 )
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders/status,verbs=update
@@ -45,6 +46,8 @@ type CourierReconciler struct {
 	Health *EndpointHealth
 	// Clock tells the time for what is written down.
 	Clock clock.PassiveClock
+	// Shard is the clients that this process works for.
+	Shard *shard.Shard
 	// Jitter is a random number from 0 to 1, to spread retries.
 	Jitter func() float64
 	// Log is told of our own defects.

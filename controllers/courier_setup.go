@@ -33,13 +33,14 @@ func (r *CourierReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager
 		Named("courier").
 		For(&v1alpha1.EsimOrder{}, builder.WithPredicates(predicate.NewPredicateFuncs(hasNotifications))).
 		WatchesRawSource(r.queue.source()).
+		WatchesRawSource(takenOver(r.Shard, r.Client, func() client.ObjectList { return &v1alpha1.EsimOrderList{} }, true)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: couriersAtOnce,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
 				errorBackoff.Initial.Duration, errorBackoff.Max.Duration),
 			NewQueue: fairqueue.New,
 		}).
-		Complete(r)
+		Complete(withinShard{shard: r.Shard, inner: r})
 	if err != nil {
 		return fmt.Errorf("setting up the courier: %w", err)
 	}

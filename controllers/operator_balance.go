@@ -6,27 +6,21 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/instruments"
 	"github.com/telcodev/esim-operator/internal/operators"
 )
 
 // balanceInterval is how often an operator is asked what is left in our account.
 const balanceInterval = 5 * time.Minute
 
-var operatorBalance = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-	Name: "esim_operator_balance",
-	Help: "What is left in our account at an operator, by operator and currency. A float: for trends, not for books.",
-}, []string{"operator", "currency"})
-
-func init() { //nolint:gochecknoinits // the registry of controller-runtime is global
-	metrics.Registry.MustRegister(operatorBalance)
-}
+var operatorBalance = instruments.GaugeVec("esim_operator_balance",
+	"What is left in our account at an operator, by EsimOperator and currency, in that currency. A float: for trends, not for books.",
+	"operator", "currency")
 
 // balances are what operators told last of our accounts.
 type balances struct {

@@ -18,6 +18,7 @@ import (
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/operators"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
+	"github.com/telcodev/esim-operator/internal/shard"
 )
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimoperators,verbs=get;list;watch;patch
@@ -41,6 +42,8 @@ type OperatorReconciler struct {
 	Recorder events.EventRecorder
 	// Clock tells the time for conditions.
 	Clock clock.PassiveClock
+	// Shard of the managers: each connects to all operators, and one of them writes their status.
+	Shard *shard.Shard
 	// Jitter is a random number from 0 to 1, to spread probes.
 	Jitter func() float64
 	// Namespace is the manager's own, where the operators' Secrets are.
@@ -79,6 +82,12 @@ func (r *OperatorReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	leave, ours := r.Shard.Enter(ctx, shard.ClusterScope)
+	if !ours {
+		_, err := r.connect(ctx, &operator)
+		return ctrl.Result{RequeueAfter: r.nextLook(&operator)}, err
+	}
+	defer leave()
 	if !operator.DeletionTimestamp.IsZero() {
 		if released, err := r.release(ctx, &operator); released || err != nil {
 			return ctrl.Result{RequeueAfter: conflictDelay}, ignoreConflict(err)
@@ -90,14 +99,20 @@ func (r *OperatorReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	gaugeReady(operator.Name, ready)
 	if err := r.writeStatus(ctx, &operator, ready); err != nil {
 		return ctrl.Result{RequeueAfter: conflictDelay}, ignoreConflict(err)
 	}
+	return ctrl.Result{RequeueAfter: r.nextLook(&operator)}, nil
+}
+
+// nextLook is after how long an operator is looked at again.
+func (r *OperatorReconciler) nextLook(operator *v1alpha1.EsimOperator) time.Duration {
 	after := r.probeInterval()
 	if !operator.DeletionTimestamp.IsZero() {
 		after = min(after, heldInterval)
 	}
-	return ctrl.Result{RequeueAfter: after - time.Duration(r.Jitter()/5*float64(after))}, nil
+	return after - time.Duration(r.Jitter()/5*float64(after))
 }
 
 func (r *OperatorReconciler) probeInterval() time.Duration {
@@ -127,6 +142,7 @@ func (r *OperatorReconciler) connect(ctx context.Context, operator *v1alpha1.Esi
 		return readiness{reason: v1alpha1.OperatorReasonCredentialsMissing,
 			message: fmt.Sprintf("there is no Secret %s in namespace %s", secretName(operator), r.Namespace)}, nil
 	}
+	gaugeCertificates(operator.Name, secret)
 	driver, err := r.driver(operator, secret, connection)
 	if err != nil {
 		connection.Disconnect()
@@ -203,6 +219,7 @@ func (r *OperatorReconciler) forget(name string) {
 	r.Connections.Remove(name)
 	r.balances.forget(name)
 	r.forgetDriver(name)
+	forgetGauges(name)
 }
 
 // writeStatus writes the status if it changed, with an optimistic lock: the order controller

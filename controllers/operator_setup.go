@@ -28,8 +28,9 @@ const probesAtOnce = 8
 
 // SetupWithManager registers the controller and its watches. Of Secrets only the
 // metadata is watched, and only in the manager's own namespace.
-func (r *OperatorReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager) error {
+func (r *OperatorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
 	r.Connections.OnChange(r.wake)
+	operatorLoads.Attach(ctx, tellLoads(r.Connections))
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	err := ctrl.NewControllerManagedBy(mgr).
@@ -38,6 +39,7 @@ func (r *OperatorReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manage
 		WatchesMetadata(secrets, handler.EnqueueRequestsFromMapFunc(r.operatorsOfSecret),
 			builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WatchesRawSource(r.queue.source()).
+		WatchesRawSource(takenOver(r.Shard, r.Client, func() client.ObjectList { return &v1alpha1.EsimOperatorList{} }, false)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: probesAtOnce,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](

@@ -26,6 +26,11 @@ func (r *OrderReconciler) hold(ctx context.Context, p *pass) (*decision, error) 
 	if controllerutil.ContainsFinalizer(p.order, v1alpha1.SettlementFinalizer) {
 		return nil, nil
 	}
+	leave, err := r.turn(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	before := p.order.DeepCopy()
 	controllerutil.AddFinalizer(p.order, v1alpha1.SettlementFinalizer)
 	lock := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})

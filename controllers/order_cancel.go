@@ -228,7 +228,7 @@ func (r *OrderReconciler) tidy(ctx context.Context, p *pass) (*decision, error) 
 	if p.order.Status.Phase == v1alpha1.PhaseDelivered || provisioning == nil || provisioning.Closing == "" {
 		return nil, nil
 	}
-	if err := r.removeSecret(ctx, p.order); err != nil {
+	if err := r.removeSecret(ctx, p); err != nil {
 		return nil, err
 	}
 	provisioning.Closing = ""

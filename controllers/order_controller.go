@@ -17,6 +17,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/leader"
 	"github.com/telcodev/esim-operator/internal/ledger"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
+	"github.com/telcodev/esim-operator/internal/shard"
 )
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders,verbs=get;list;watch;patch
@@ -56,6 +57,8 @@ type OrderReconciler struct {
 	Clock clock.PassiveClock
 	// Receipts tells that receipts are sent by e-mail.
 	Receipts bool
+	// Shard is the clients that this process works for.
+	Shard *shard.Shard
 	// Jitter is a random number from 0 to 1, to spread retries.
 	Jitter func() float64
 	// Pace is how long retries wait.
@@ -72,6 +75,7 @@ type OrderReconciler struct {
 	looks     looks
 	unsent    unsentRequests
 	queue     wakeQueue
+	turns     writeTurns
 }
 
 // Settler moves the money of a deleted order into its wallet's settled totals, and lets the

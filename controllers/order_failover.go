@@ -235,6 +235,13 @@ func (u *unsentRequests) forget(request string) {
 	delete(u.known, request)
 }
 
+// forgetAll is for when another process may have sent any of them.
+func (u *unsentRequests) forgetAll() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	clear(u.known)
+}
+
 // calling has do make a call that may buy. A request under which nothing was sent stays one
 // where the answer, or that the call did not leave, proves that nothing was bought.
 func (u *unsentRequests) calling(request string, do func(fresh bool) error) error {

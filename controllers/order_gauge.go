@@ -7,15 +7,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/instruments"
 )
 
-var ordersNow = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-	Name: "esim_orders",
-	Help: "Orders that exist now, by phase and by the reason of their Ready condition.",
-}, []string{"phase", "reason"})
+var ordersNow = instruments.GaugeVec("esim_orders",
+	"Orders that exist now, by phase and by the reason of their Ready condition. Every replica shows them all.",
+	"phase", "reason")
 
 // stand is where an order stands, as the gauge counts it.
 type stand struct{ phase, reason string }
@@ -36,9 +37,18 @@ type orderGauge struct {
 	stands map[types.UID]stand
 }
 
-// watch makes the gauge follow a cache.
-func (g *orderGauge) watch(ctx context.Context, informers cache.Informers) error {
-	return followOrders(ctx, informers, g.seen, g.gone)
+// gaugeOrders has the metrics follow a cache: how many orders stand where, and which have waited
+// the longest.
+func gaugeOrders(ctx context.Context, informers cache.Informers, clock clock.PassiveClock) error {
+	gauge, waits := &orderGauge{gauge: ordersNow}, &orderWaits{clock: clock}
+	longestWaits.Attach(ctx, waits.tell)
+	return followOrders(ctx, informers, func(order *v1alpha1.EsimOrder) {
+		gauge.seen(order)
+		waits.seen(order)
+	}, func(order *v1alpha1.EsimOrder) {
+		gauge.gone(order)
+		waits.gone(order)
+	})
 }
 
 func (g *orderGauge) seen(order *v1alpha1.EsimOrder) { g.move(order.UID, standOf(order), true) }

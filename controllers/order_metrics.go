@@ -4,58 +4,40 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
-
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/instruments"
 	"github.com/telcodev/esim-operator/internal/operators"
 )
 
 var (
-	ordersEnded = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "esim_orders_ended_total",
-		Help: "Orders that reached their end, by phase and reason.",
-	}, []string{"phase", "reason"})
+	ordersEnded = instruments.CounterVec("esim_orders_ended_total",
+		"Orders that reached their end, by phase and reason: Delivered, Cancelled, or the code of the failure.",
+		"phase", "reason")
 
-	orderRetries = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "esim_order_retries_total",
-		Help: "Passes over orders that ended without a profile, by the reason why the order stays PENDING.",
-	}, []string{"reason"})
+	orderRetries = instruments.CounterVec("esim_order_retries_total",
+		"Passes over orders that ended without a profile, by the reason why the order stays PENDING.",
+		"reason")
 
-	deliverySeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name:    "esim_order_delivery_seconds",
-		Help:    "Time from an order's creation to its delivery. Creation is known to the second.",
-		Buckets: []float64{.25, .5, 1, 2, 3, 5, 10, 20, 30, 60, 300, 1800, 7200, 86400},
-	})
+	deliverySeconds = instruments.Registered(instruments.Define(instruments.Controllers, instruments.Histogram, "esim_order_delivery_seconds",
+		"Time from an order's creation to its delivery, in seconds. Creation is known to the second.",
+	).NewHistogram(.25, .5, 1, 2, 3, 5, 10, 20, 30, 60, 300, 1800, 7200, 86400))
 
-	operatorCallSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "esim_operator_call_seconds",
-		Help:    "Calls to mobile operators, by operator, function and outcome: ok or the class of the error.",
-		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
-	}, []string{"operator", "function", "outcome"})
+	operatorCallSeconds = instruments.Registered(instruments.Define(instruments.Controllers, instruments.Histogram, "esim_operator_call_seconds",
+		"How long calls to mobile operators took, in seconds, by EsimOperator, function and outcome: ok or the class of the error.",
+		"operator", "function", "outcome").NewHistogramVec(.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60))
 
-	strandedProfiles = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "esim_stranded_profiles_total",
-		Help: "DownloadOrder calls that were never answered: each may have reserved a profile that nobody knows. An upper bound.",
-	}, []string{"operator"})
+	strandedProfiles = instruments.CounterVec("esim_stranded_profiles_total",
+		"DownloadOrder calls that were never answered, by EsimOperator: each may have reserved a profile that nobody knows. An upper bound.",
+		"operator")
+
+	chargedAmount = instruments.CounterVec("esim_charged_amount_total",
+		"What orders paid, in the currency of the wallet. A float: for trends, not for books.",
+		"currency")
+
+	refundedAmount = instruments.CounterVec("esim_refunded_amount_total",
+		"What was given back, in the currency of the wallet. A float: for trends, not for books.",
+		"currency")
 )
-
-var (
-	chargedAmount = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "esim_charged_amount_total",
-		Help: "What orders paid, by the currency of the wallet. A float: for trends, not for books.",
-	}, []string{"currency"})
-
-	refundedAmount = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "esim_refunded_amount_total",
-		Help: "What was given back, by the currency of the wallet. A float: for trends, not for books.",
-	}, []string{"currency"})
-)
-
-func init() { //nolint:gochecknoinits // the registry of controller-runtime is global
-	metrics.Registry.MustRegister(ordersNow, ordersEnded, orderRetries, deliverySeconds, operatorCallSeconds, strandedProfiles,
-		chargedAmount, refundedAmount)
-}
 
 // count tells the metrics what became of an order.
 func (r *OrderReconciler) count(p *pass, d *decision) {

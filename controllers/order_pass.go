@@ -42,6 +42,8 @@ type pass struct {
 	ended string
 	// ending tells that the order ends once what it holds is given back.
 	ending bool
+	// inTurn tells that it is the pass' turn to write.
+	inTurn bool
 	// leaveFence ends what began with the fence's Enter.
 	leaveFence func()
 }

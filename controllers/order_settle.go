@@ -30,7 +30,7 @@ func (r *OrderReconciler) settle(ctx context.Context, p *pass) (*decision, error
 		return &decision{silent: true, after: untoldAgain}, nil
 	}
 	if p.provisioning() != nil {
-		if err := r.removeSecret(ctx, p.order); err != nil {
+		if err := r.removeSecret(ctx, p); err != nil {
 			return nil, err
 		}
 	}
@@ -99,7 +99,8 @@ func (r *OrderReconciler) settleCharge(ctx context.Context, p *pass) (*decision,
 const settleAgain = 30 * time.Second
 
 // removeSecret deletes the order's Secret, and nothing else of that name.
-func (r *OrderReconciler) removeSecret(ctx context.Context, order *v1alpha1.EsimOrder) error {
+func (r *OrderReconciler) removeSecret(ctx context.Context, p *pass) error {
+	order := p.order
 	var secret corev1.Secret
 	err := r.Live.Get(ctx, types.NamespacedName{Namespace: order.Namespace, Name: v1alpha1.ActivationSecretName(order.Name)}, &secret)
 	if apierrors.IsNotFound(err) {
@@ -111,6 +112,11 @@ func (r *OrderReconciler) removeSecret(ctx context.Context, order *v1alpha1.Esim
 	if secret.Type != v1alpha1.ActivationSecretType || !order.OwnsSecret(&secret) {
 		return nil
 	}
+	leave, err := r.turn(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if err := discard(ctx, r.Writer, &secret); err != nil {
 		return fmt.Errorf("removing the activation Secret: %w", err)
 	}
@@ -119,6 +125,11 @@ func (r *OrderReconciler) removeSecret(ctx context.Context, order *v1alpha1.Esim
 
 // release removes the finalizer from the very version of the order that was looked at.
 func (r *OrderReconciler) release(ctx context.Context, p *pass) (*decision, error) {
+	leave, err := r.turn(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	before := p.order.DeepCopy()
 	controllerutil.RemoveFinalizer(p.order, v1alpha1.SettlementFinalizer)
 	lock := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -27,8 +28,7 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 	if err := addOrderIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	gauge := &orderGauge{gauge: ordersNow}
-	if err := gauge.watch(ctx, mgr.GetCache()); err != nil {
+	if err := gaugeOrders(ctx, mgr.GetCache(), r.Clock); err != nil {
 		return err
 	}
 	// The ledger reads the terms on which a client buys from the cache.
@@ -44,13 +44,14 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 		For(&v1alpha1.EsimOrder{}, builder.WithPredicates(orderChanged)).
 		Watches(&v1alpha1.EsimProduct{}, handler.EnqueueRequestsFromMapFunc(r.ordersWaitingFor)).
 		WatchesRawSource(r.queue.source()).
+		WatchesRawSource(takenOver(r.Shard, r.Client, func() client.ObjectList { return &v1alpha1.EsimOrderList{} }, true)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.Workers,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
 				errorBackoff.Initial.Duration, errorBackoff.Max.Duration),
 			NewQueue: fairqueue.New,
 		}).
-		Complete(r)
+		Complete(withinShard{shard: r.Shard, inner: r, turnedAway: func(order types.NamespacedName) { r.Connections.Called(order)() }})
 	if err != nil {
 		return fmt.Errorf("setting up the order controller: %w", err)
 	}

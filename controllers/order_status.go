@@ -108,9 +108,9 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 	}
 	r.tell(ctx, p, d.events...)
 	if refunded {
-		leave, err := r.Fence.Enter()
+		leave, err := r.enterRefund(ctx, p)
 		if err != nil {
-			return r.stopped(ctx, p, fmt.Errorf("before the refund: %w", err))
+			return r.stopped(ctx, p, err)
 		}
 		defer leave()
 	}
@@ -169,6 +169,11 @@ func (r *OrderReconciler) writeStatus(ctx context.Context, p *pass) error {
 	if equality.Semantic.DeepEqual(p.order.Status, p.written) {
 		return nil
 	}
+	leave, err := r.turn(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if err := r.Writer.Status().Update(ctx, p.order); err != nil {
 		return err
 	}

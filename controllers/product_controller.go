@@ -22,6 +22,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
+	"github.com/telcodev/esim-operator/internal/shard"
 )
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimproducts,verbs=get;list;watch
@@ -45,6 +46,8 @@ type ProductReconciler struct {
 	Clock clock.PassiveClock
 	// Connections know what operators take for their plans.
 	Connections *connections.Pool
+	// Shard of the managers; one of them does this for all.
+	Shard *shard.Shard
 	// Hash makes an id from a name: 31 bits. Nil for HashName.
 	Hash func(name string) int64
 
@@ -78,12 +81,13 @@ func (r *ProductReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 		Watches(&v1alpha1.EsimProduct{}, handler.EnqueueRequestsFromMapFunc(r.mergesOf),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(r.queue.source()).
+		WatchesRawSource(takenOver(r.Shard, r.Client, func() client.ObjectList { return &v1alpha1.EsimProductList{} }, false)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: productsAtOnce,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
 				errorBackoff.Initial.Duration, errorBackoff.Max.Duration),
 		}).
-		Complete(r)
+		Complete(withinShard{shard: r.Shard, inner: r})
 	if err != nil {
 		return fmt.Errorf("setting up the product controller: %w", err)
 	}

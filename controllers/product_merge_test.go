@@ -288,6 +288,7 @@ var _ = Describe("A product that merges what operators list", func() {
 		Eventually(sells(ctx, shop)).Should(Equal([]string{"1gb-7d 4 A-1 B-1"}))
 		Eventually(mergedSays(ctx, shop)).Should(HavePrefix("Merged: "))
 		Eventually(func() []string { return productOf(ctx, shop).Status.Sellers }).Should(ConsistOf(a.name, b.name))
+		Eventually(func() string { return readyOf(productOf(ctx, shop)) }).Should(HavePrefix("True"), "nothing more is to be said of it")
 		before := productOf(ctx, shop).ResourceVersion
 		b.relist(ctx)
 		a.SetOffer(zenditfake.Offer{ID: "A-9", Country: "FR", DataGB: "1", Days: 7, Cost: 100, Stock: -1})

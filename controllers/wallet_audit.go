@@ -5,29 +5,24 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/telcodev/esim-operator/internal/instruments"
 	"github.com/telcodev/esim-operator/internal/ledger"
 )
 
 var (
-	walletsDiffering = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "esim_ledger_differing_wallets",
-		Help: "Wallets whose balance, summed up anew from all orders, was another than the ledger's when it was last looked. Anything but 0 is a defect.",
-	})
+	walletsDiffering = instruments.SingleGauge("esim_ledger_differing_wallets",
+		"Wallets whose balance, summed up anew from all orders, was another than the ledger's in the last audit. Anything but 0 is a defect.")
 
-	namespacesUnaudited = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "esim_ledger_unaudited_namespaces",
-		Help: "Namespaces that the last audit could say nothing about, as their orders changed meanwhile.",
-	})
+	walletDiffering = instruments.GaugeVec("esim_ledger_differing_wallet",
+		"1 for each of the first ten wallets that differed in the last audit, by client (its namespace) and wallet.",
+		"client", "wallet")
+
+	namespacesUnaudited = instruments.SingleGauge("esim_ledger_unaudited_namespaces",
+		"Namespaces that the last audit could say nothing about, as their orders changed meanwhile.")
 )
-
-func init() { //nolint:gochecknoinits // the registry of controller-runtime is global
-	metrics.Registry.MustRegister(walletsDiffering, namespacesUnaudited)
-}
 
 // DefaultAuditInterval is how often all wallets are summed up anew.
 const DefaultAuditInterval = 10 * time.Minute
@@ -73,6 +68,7 @@ func (a *LedgerAudit) Audit(ctx context.Context) {
 	namespaces := a.Ledger.Namespaces()
 	slices.Sort(namespaces)
 	differing, unaudited := 0, 0
+	walletDiffering.Reset()
 	for _, namespace := range namespaces {
 		wallets, sure, err := a.audit(ctx, namespace)
 		switch {
@@ -84,7 +80,11 @@ func (a *LedgerAudit) Audit(ctx context.Context) {
 		case len(wallets) > 0:
 			log.Error(nil, "The ledger differs from what the orders say; it is opened anew", "namespace", namespace, "wallets", wallets)
 			a.Ledger.Distrust(namespace)
-			differing += len(wallets)
+			for _, wallet := range wallets {
+				if differing++; differing <= namedAtMost {
+					walletDiffering.WithLabelValues(namespace, wallet).Set(1)
+				}
+			}
 		}
 	}
 	walletsDiffering.Set(float64(differing))

@@ -17,6 +17,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/ledger"
+	"github.com/telcodev/esim-operator/internal/shard"
 )
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimwallets,verbs=get;list;watch;patch
@@ -43,6 +44,8 @@ type WalletReconciler struct {
 	Recorder events.EventRecorder
 	// Clock tells the time for conditions, and when a status may be written again.
 	Clock clock.PassiveClock
+	// Shard is the clients that this process works for.
+	Shard *shard.Shard
 	// CallsAtOnce is how many orders are settled in parallel; 0 for 16.
 	CallsAtOnce int
 

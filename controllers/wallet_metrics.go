@@ -1,49 +1,57 @@
 package controllers
 
 import (
+	"cmp"
 	"strconv"
 	"sync"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/instruments"
 	"github.com/telcodev/esim-operator/internal/money"
 )
 
 var (
-	walletsLow = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "esim_wallets_low_funds",
-		Help: "Wallets with the condition LowFunds: little is left to buy with.",
-	})
+	walletsLow = instruments.SingleGauge("esim_wallets_low_funds",
+		"Wallets with the condition LowFunds: little is left to buy with.")
 
-	walletsOverdrawn = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "esim_wallets_overdrawn",
-		Help: "Wallets from which more was taken than they had: two managers led at one time, or a deposit was taken back.",
-	})
+	walletsOverdrawn = instruments.SingleGauge("esim_wallets_overdrawn",
+		"Wallets from which more was taken than they had: two managers led at one time, or a deposit was taken back.")
 
-	walletOverdraft = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "esim_wallet_overdraft",
-		Help: "How much more was taken from wallets than they had, in all, by currency.",
-	}, []string{"currency"})
+	walletOverdraft = instruments.GaugeVec("esim_wallet_overdraft",
+		"How much more was taken from wallets than they had, in all, by currency, in that currency.",
+		"currency")
 
-	ordersSettled = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "esim_settled_orders_total",
-		Help: "Deleted orders whose money went into their wallet's settled totals and whose finalizer was removed.",
-	})
+	ordersSettled = instruments.Registered(instruments.Define(instruments.Controllers, instruments.Counter, "esim_settled_orders_total",
+		"Deleted orders whose money went into their wallet's settled totals and whose finalizer was removed.",
+	).NewCounter())
+
+	walletAvailable = instruments.Define(instruments.Controllers, instruments.Gauge, "esim_wallet_low_available_ratio",
+		"What is left of the largest deposit and the credit limit, as a ratio, in the twenty wallets with the condition LowFunds that have the least: "+
+			"0.1 and less, 0 where nothing is left, negative where more was taken. By client (its namespace) and wallet.",
+		"client", "wallet")
+
+	lowWallets = instruments.Registered(instruments.NewLive(walletAvailable))
 )
 
-func init() { //nolint:gochecknoinits // the registry of controller-runtime is global
-	metrics.Registry.MustRegister(walletsLow, walletsOverdrawn, walletOverdraft, ordersSettled)
-}
+// namedAtMost is how many orders, wallets or endpoints one metric names: the worst. What a client
+// makes many of must not make many series.
+const namedAtMost = 10
+
+// lowAtMost is how many wallets with low funds are named.
+const lowAtMost = 20
 
 // walletStand is what the gauges count of one wallet.
 type walletStand struct {
 	low       bool
 	overdraft money.Amount
 	currency  string
+	// measured tells whether anything was ever to be had from the wallet; ratio is how much of it
+	// is left.
+	measured bool
+	ratio    float64
 }
 
 // walletGauges keep the gauges by what each wallet was last seen to have.
@@ -53,10 +61,13 @@ type walletGauges struct {
 	overdrafts map[string]money.Amount
 }
 
-func (g *walletGauges) set(wallet *v1alpha1.EsimWallet, available money.Amount, low bool) {
+func (g *walletGauges) set(wallet *v1alpha1.EsimWallet, has funds, low bool) {
 	stand := walletStand{low: low, currency: string(wallet.Spec.Currency)}
-	if available.Sign() < 0 {
-		stand.overdraft = available.Neg()
+	if has.available.Sign() < 0 {
+		stand.overdraft = has.available.Neg()
+	}
+	if whole := has.largest.Add(has.credit); whole.Sign() > 0 {
+		stand.measured, stand.ratio = true, inexact(amountText(has.available))/inexact(amountText(whole))
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -67,6 +78,31 @@ func (g *walletGauges) set(wallet *v1alpha1.EsimWallet, available money.Amount, 
 	g.take(name)
 	g.stands[name] = stand
 	g.count(stand, 1)
+}
+
+// lowWallet is a wallet with low funds.
+type lowWallet struct {
+	name  types.NamespacedName
+	ratio float64
+}
+
+// tellLow names the wallets with low funds that have the least. One into which nothing was paid
+// yet is not low.
+func (g *walletGauges) tellLow(tell instruments.Tell) {
+	g.mu.Lock()
+	worst := instruments.Worst(lowAtMost, func(yield func(lowWallet) bool) {
+		for name, stand := range g.stands {
+			if stand.low && stand.measured && !yield(lowWallet{name, stand.ratio}) {
+				return
+			}
+		}
+	}, func(a, b lowWallet) int {
+		return cmp.Or(cmp.Compare(a.ratio, b.ratio), cmp.Compare(a.name.String(), b.name.String()))
+	})
+	g.mu.Unlock()
+	for _, wallet := range worst {
+		tell(walletAvailable, wallet.ratio, wallet.name.Namespace, wallet.name.Name)
+	}
 }
 
 func (g *walletGauges) remove(wallet types.NamespacedName) {

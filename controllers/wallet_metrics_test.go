@@ -44,7 +44,7 @@ func TestTheGaugesShowEachWalletAsItIsNow(t *testing.T) {
 		}
 		g.set(&v1alpha1.EsimWallet{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name}, Spec: v1alpha1.EsimWalletSpec{Currency: currency},
-		}, amount, low)
+		}, funds{available: amount}, low)
 	}
 	before := gauged(t, nil) // what other tests left
 	set("full", "CHF", "100", false)

@@ -18,8 +18,9 @@ import (
 
 // SetupWithManager registers the controller and its watch. It becomes the one who hears of
 // changes in the ledger.
-func (r *WalletReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager) error {
+func (r *WalletReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
 	r.Ledger.OnChange(r.queue.add)
+	lowWallets.Attach(ctx, r.gauges.tellLow)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("wallet").
 		For(&v1alpha1.EsimWallet{}, builder.WithPredicates(predicate.Or[client.Object](
@@ -27,12 +28,13 @@ func (r *WalletReconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager)
 			predicate.GenerationChangedPredicate{}, madeAnew, deletionBegan,
 		))).
 		WatchesRawSource(r.queue.source()).
+		WatchesRawSource(takenOver(r.Shard, r.Client, func() client.ObjectList { return &v1alpha1.EsimWalletList{} }, true)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: walletsAtOnce,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
 				errorBackoff.Initial.Duration, errorBackoff.Max.Duration),
 		}).
-		Complete(r)
+		Complete(withinShard{shard: r.Shard, inner: r})
 	if err != nil {
 		return fmt.Errorf("setting up the wallet controller: %w", err)
 	}

@@ -51,7 +51,7 @@ func (r *WalletReconciler) statusOf(ctx context.Context, wallet *v1alpha1.EsimWa
 		conditions = append(conditions, *ready)
 	}
 	r.setWalletConditions(updated, conditions...)
-	r.gauges.set(wallet, funds.available, low.Status == metav1.ConditionTrue)
+	r.gauges.set(wallet, funds, low.Status == metav1.ConditionTrue)
 	return status, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -79,8 +80,11 @@ var _ = Describe("Reading a delivered order", func() {
 		Expect(orderOf(ctx, "rest-refresh").ResourceVersion).To(Equal(before.ResourceVersion))
 
 		asked := answerRefreshes(ctx, before)
-		before.Status.Activation.RefreshInterval = &metav1.Duration{Duration: time.Minute}
-		Expect(env.Client.Status().Update(ctx, before)).To(Succeed())
+		Expect(retry.RetryOnConflict(retry.DefaultRetry, func() error {
+			before = orderOf(ctx, "rest-refresh")
+			before.Status.Activation.RefreshInterval = &metav1.Duration{Duration: time.Minute}
+			return env.Client.Status().Update(ctx, before)
+		})).To(Succeed())
 		// Both replicas have to know that it can be asked.
 		Eventually(func() []string {
 			var wait sync.WaitGroup

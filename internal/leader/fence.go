@@ -23,13 +23,15 @@ var errHeldByAnother = errors.New("the lease is held by another process: not rel
 // and closes early enough for what entered last to arrive.
 type Fence struct {
 	resourcelock.Interface
-	hold time.Duration
+	// lasts is how long the lease lasts after a renewal has left; hold, how long the fence is open.
+	lasts, hold time.Duration
 
 	mu     sync.Mutex
+	ends   time.Time
 	until  time.Time
 	holder string
 	closed bool
-	// deposed is closed once another was seen to hold the lease that was ours.
+	// deposed is closed once another holds the lease that was ours, or may have held it.
 	deposed chan struct{}
 	depose  sync.Once
 	// inside is closed once nobody is inside any more; nil while nobody is.
@@ -44,16 +46,17 @@ const margin = 2 * time.Second
 // NewFence wraps lock. leaseDuration is the lease's; longestWrite is how long after Enter
 // a write may still arrive, the writing client's timeout.
 func NewFence(lock resourcelock.Interface, leaseDuration, longestWrite time.Duration) *Fence {
-	return &Fence{Interface: lock, hold: leaseDuration - longestWrite - margin, deposed: make(chan struct{})}
+	return &Fence{Interface: lock, lasts: leaseDuration, hold: leaseDuration - longestWrite - margin, deposed: make(chan struct{})}
 }
 
 // Open is a fence for a process that is the only one there can be: it never closes.
 func Open() *Fence { return nil }
 
-// Deposed is closed once another process was seen to hold the lease that this one had: after a
-// pause that was longer than the lease. The elector goes on trying for its renew deadline, and
-// the controllers with it, though there is nothing left to hope for. It is never closed where the
-// fence is open.
+// Deposed is closed once another process was seen to hold the lease that this one had, or once a
+// renewal was answered after the lease had run out, when others may have taken what this process
+// held by it: after a pause that was longer than the lease. The elector goes on trying for its
+// renew deadline, and the controllers with it, though there is nothing left to hope for. It is
+// never closed where the fence is open.
 func (f *Fence) Deposed() <-chan struct{} {
 	if f == nil {
 		return nil
@@ -127,7 +130,7 @@ func (f *Fence) Update(ctx context.Context, record resourcelock.LeaderElectionRe
 }
 
 // renew notes the time before the renewal leaves, on the monotonic clock: the lease lasts at
-// least from then.
+// least from then. A renewal that is answered once the lease has run out renews nothing.
 func (f *Fence) renew(write func() error) error {
 	before := time.Now()
 	if err := write(); err != nil {
@@ -135,8 +138,13 @@ func (f *Fence) renew(write func() error) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.holder == f.Identity() && !f.ends.IsZero() && !time.Now().Before(f.ends) {
+		f.closed = true
+		f.depose.Do(func() { close(f.deposed) })
+		return nil
+	}
 	f.holder = f.Identity()
-	f.until = before.Add(f.hold)
+	f.ends, f.until = before.Add(f.lasts), before.Add(f.hold)
 	f.closed = false
 	return nil
 }

@@ -189,3 +189,36 @@ func TestWhoSeesAnotherHoldItsLeaseIsDeposedAtOnce(t *testing.T) {
 		t.Fatal("a process that stands down is not told a second time, but stays deposed")
 	}
 }
+
+func TestWhoseRenewalComesAfterTheLeaseIsDeposed(t *testing.T) {
+	for name, late := range map[string]struct{ pause, delay time.Duration }{
+		"sent late":     {15 * time.Second, 0},
+		"answered late": {9 * time.Second, 6 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &lease{me: "a"}
+				f := NewFence(l, 15*time.Second, 3*time.Second)
+				renew(t, f)
+				time.Sleep(9 * time.Second)
+				renew(t, f)
+				time.Sleep(late.pause)
+				l.delay = late.delay
+				select {
+				case <-f.Deposed():
+					t.Fatal("deposed by a renewal within the lease")
+				default:
+				}
+				renew(t, f)
+				select {
+				case <-f.Deposed():
+				default:
+					t.Fatal("goes on although others may have seen the lease run out")
+				}
+				if entered(f) {
+					t.Fatal("open although others may have seen the lease run out")
+				}
+			})
+		})
+	}
+}

@@ -124,6 +124,9 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 	if err := mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error { return standDown(ctx, fence) })); err != nil {
 		return nil, fmt.Errorf("watching the lease: %w", err)
 	}
+	if err := mgr.Add(ctrlmanager.RunnableFunc(showLeading)); err != nil {
+		return nil, fmt.Errorf("adding what shows who leads: %w", err)
+	}
 	return mgr, addChecks(mgr)
 }
 

@@ -17,6 +17,7 @@ import (
 
 func TestEnvironment(t *testing.T) {
 	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(time.Minute)
 	RunSpecs(t, "Test environment")
 }
 

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -108,14 +109,20 @@ func order(ctx context.Context, shop *testshop.Shop, name string) {
 // install puts a profile on a device, and stores the operator's report as its receiver does.
 func install(ctx context.Context, shop *testshop.Shop) {
 	GinkgoHelper()
-	installed, err := shop.Find(ctx, installedOrder)
+	delivered, err := shop.Find(ctx, installedOrder)
 	Expect(err).NotTo(HaveOccurred())
-	iccid := activation.ICCID(installed.Status.Esim.ICCID)
+	iccid := activation.ICCID(delivered.Status.Esim.ICCID)
 	Expect(shop.SMDP.Install(iccid)).To(Succeed())
-	installed.Status.Reports = append(installed.Status.Reports, v1alpha1.DeviceReport{
-		Event: v1alpha1.DeviceInstalled, ICCID: string(iccid), Time: metav1.Now(),
-	})
-	Expect(lost.Client.Status().Update(ctx, installed)).To(Succeed())
+	Expect(retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		installed, err := shop.Find(ctx, installedOrder)
+		if err != nil {
+			return err
+		}
+		installed.Status.Reports = append(installed.Status.Reports, v1alpha1.DeviceReport{
+			Event: v1alpha1.DeviceInstalled, ICCID: string(iccid), Time: metav1.Now(),
+		})
+		return lost.Client.Status().Update(ctx, installed)
+	})).To(Succeed())
 	Eventually(func(g Gomega) {
 		now, err := shop.Find(ctx, installedOrder)
 		g.Expect(err).NotTo(HaveOccurred())

@@ -37,7 +37,7 @@ import (
 func TestSecrecy(t *testing.T) {
 	RegisterFailHandler(Fail)
 	EnforceDefaultTimeoutsWhenUsingContexts()
-	SetDefaultEventuallyTimeout(30 * time.Second)
+	SetDefaultEventuallyTimeout(time.Minute)
 	SetDefaultEventuallyPollingInterval(25 * time.Millisecond)
 	RunSpecs(t, "Secrecy")
 }

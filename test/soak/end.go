@@ -78,18 +78,27 @@ func (s *soak) balances(ctx context.Context) (map[string]money.Amount, error) {
 
 // noSecretIsLeft: the order's Secret goes before its order, without a garbage collector's help.
 func (s *soak) noSecretIsLeft(ctx context.Context) error {
+	left, err := s.activationSecrets(ctx)
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%s still has the Secret %s, one of %d", left[0].Namespace, left[0].Name, len(left))
+	}
+	return err
+}
+
+// activationSecrets are all clients' Secrets with codes.
+func (s *soak) activationSecrets(ctx context.Context) (found []corev1.Secret, err error) {
 	for _, namespace := range s.clients {
 		var secrets corev1.SecretList
 		if err := s.env.Client.List(ctx, &secrets, client.InNamespace(namespace)); err != nil {
-			return fmt.Errorf("reading the Secrets of %s: %w", namespace, err)
+			return nil, fmt.Errorf("reading the Secrets of %s: %w", namespace, err)
 		}
-		for i := range secrets.Items {
-			if secrets.Items[i].Type == v1alpha1.ActivationSecretType {
-				return fmt.Errorf("%s still has the Secret %s, one of %d", namespace, secrets.Items[i].Name, len(secrets.Items))
+		for _, secret := range secrets.Items {
+			if secret.Type == v1alpha1.ActivationSecretType {
+				found = append(found, secret)
 			}
 		}
 	}
-	return nil
+	return found, nil
 }
 
 // endRest deletes wallets, the product and the operators.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -22,6 +23,7 @@ func (s *soak) judge(ctx context.Context, t *tally) error {
 	if err != nil {
 		return err
 	}
+	maps.Copy(orders, t.retired)
 	owned, err := s.simulator.Owned(ctx)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -14,8 +15,9 @@ import (
 )
 
 const (
-	product = "japan"
-	wallet  = "main"
+	product   = "japan"
+	productID = 712 // REST clients know it by that
+	wallet    = "main"
 	// deposited in each wallet: more than all orders cost.
 	deposited = "1000000"
 	// callTimeout is short, so that what hangs does not take the whole storm.
@@ -65,6 +67,9 @@ func (s *soak) stock(ctx context.Context) error {
 				Currency: "USD", Type: v1alpha1.WalletPrepaid, Deposits: []v1alpha1.WalletDeposit{{Reference: "first", Amount: deposited}},
 			},
 		})
+		if s.post != nil {
+			objects = append(objects, s.told(name)...)
+		}
 	}
 	for _, object := range objects {
 		if err := s.env.Client.Create(ctx, object); err != nil {
@@ -77,7 +82,7 @@ func (s *soak) stock(ctx context.Context) error {
 func (s *soak) product() *v1alpha1.EsimProduct {
 	made := &v1alpha1.EsimProduct{
 		ObjectMeta: metav1.ObjectMeta{Name: product},
-		Spec:       v1alpha1.EsimProductSpec{DisplayName: "Japan", CountryCode: "JPN", Currency: "USD"},
+		Spec:       v1alpha1.EsimProductSpec{ID: ptr.To(int64(productID)), DisplayName: "Japan", CountryCode: "JPN", Currency: "USD"},
 	}
 	for _, offered := range offers {
 		variant := v1alpha1.EsimVariant{Name: offered.name, DisplayName: offered.name, Amount: offered.amount, DataAmountGB: "1", ValidityDays: 7}

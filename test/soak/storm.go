@@ -133,12 +133,16 @@ func (s *soak) tempest(ctx context.Context) (*tally, error) {
 			return nil, err
 		}
 	}
-	t := &tally{orders: map[types.UID]ordered{}}
+	t := &tally{orders: map[types.UID]ordered{}, retired: map[types.UID]*v1alpha1.EsimOrder{}}
 	raging, stop := context.WithCancel(ctx)
 	killed, stopped := make(chan error, 1), make(chan error, 1)
 	go func() { killed <- s.keepKilling(raging) }()
 	go func() { stopped <- s.keepStopping(raging) }()
-	err := s.placeAll(ctx, t)
+	placing := s.placeAll
+	if s.steady > 0 {
+		placing = s.placeSteadily
+	}
+	err := placing(ctx, t)
 	stop()
 	if err := errors.Join(err, <-killed, <-stopped); err != nil {
 		return nil, err
@@ -205,11 +209,12 @@ func (s *soak) placeAll(ctx context.Context, t *tally) error {
 	tick := time.NewTicker(max(s.storm/time.Duration(s.orders), time.Millisecond))
 	defer tick.Stop()
 	for n := range s.orders {
-		if err := s.place(ctx, t, n); err != nil {
+		if _, err := s.create(ctx, t, n, s.newOrder(n, s.draw())); err != nil {
 			return err
 		}
 		if n >= secondThoughts && s.chance.IntN(100) < cancelled {
-			if err := s.cancel(ctx, n-secondThoughts); err != nil {
+			before := s.name(n - secondThoughts)
+			if err := s.patch(ctx, ordered{key: types.NamespacedName{Namespace: before.Namespace, Name: before.Name}}, `{"spec": {"cancel": true}}`); err != nil {
 				return err
 			}
 		}
@@ -228,12 +233,11 @@ const (
 	secondThoughts = 5
 )
 
-// cancel has a client want an order no more, wherever it stands.
-func (s *soak) cancel(ctx context.Context, n int) error {
-	order := &v1alpha1.EsimOrder{ObjectMeta: s.name(n)}
-	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec": {"cancel": true}}`))
-	if err := s.env.Client.Patch(ctx, order, patch); err != nil {
-		return fmt.Errorf("cancelling order %d: %w", n, err)
+// patch changes an order as a client does, wherever it stands.
+func (s *soak) patch(ctx context.Context, of ordered, merge string) error {
+	order := &v1alpha1.EsimOrder{ObjectMeta: metav1.ObjectMeta{Namespace: of.key.Namespace, Name: of.key.Name}}
+	if err := s.env.Client.Patch(ctx, order, client.RawPatch(types.MergePatchType, []byte(merge))); err != nil {
+		return fmt.Errorf("changing %s: %w", of.key, err)
 	}
 	return nil
 }
@@ -242,24 +246,44 @@ func (s *soak) name(n int) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: s.clients[n%len(s.clients)], Name: fmt.Sprintf("order-%d", n)}
 }
 
-func (s *soak) place(ctx context.Context, t *tally, n int) error {
-	offered, drawn := offers[0], s.chance.IntN(100)
-	for _, offered = range offers {
+// draw is what somebody wants to buy.
+func (s *soak) draw() offer {
+	drawn := s.chance.IntN(100)
+	for _, offered := range offers {
 		if drawn -= offered.weight; drawn < 0 {
-			break
+			return offered
 		}
 	}
-	order := &v1alpha1.EsimOrder{
+	return offers[0]
+}
+
+func (s *soak) newOrder(n int, of offer) *v1alpha1.EsimOrder {
+	return &v1alpha1.EsimOrder{
 		ObjectMeta: s.name(n),
 		Spec: v1alpha1.EsimOrderSpec{
-			ProductRef: v1alpha1.ProductReference{Name: product}, Variant: offered.name, WalletRef: &v1alpha1.WalletReference{Name: wallet},
+			ProductRef: v1alpha1.ProductReference{Name: product}, Variant: of.name, WalletRef: &v1alpha1.WalletReference{Name: wallet},
 		},
 	}
+}
+
+// create makes an order as kubectl does.
+func (s *soak) create(ctx context.Context, t *tally, n int, order *v1alpha1.EsimOrder) (ordered, error) {
 	if err := s.env.Client.Create(ctx, order); err != nil {
-		return fmt.Errorf("placing order %d: %w", n, err)
+		return ordered{}, fmt.Errorf("placing order %d: %w", n, err)
 	}
-	t.orders[order.UID] = ordered{key: client.ObjectKeyFromObject(order), offer: offered}
-	return nil
+	made := ordered{key: client.ObjectKeyFromObject(order), uid: order.UID, offer: offerOf(order)}
+	t.orders[order.UID] = made
+	return made, nil
+}
+
+// offerOf is what an order is for.
+func offerOf(order *v1alpha1.EsimOrder) offer {
+	for _, offered := range offers {
+		if offered.name == order.Spec.Variant {
+			return offered
+		}
+	}
+	return offer{}
 }
 
 // keepKilling kills the manager again and again, once it has led for a while, and starts another.

@@ -10,18 +10,24 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/test/stand"
 )
 
 // ordered is an order as it was placed.
 type ordered struct {
 	key   types.NamespacedName
+	uid   types.UID
 	offer offer
+	// number is how REST clients call it; 0 where it was not made over REST.
+	number int64
 }
 
 // tally is what came of everything.
 type tally struct {
 	orders map[types.UID]ordered
+	// retired are those that were deleted while others came, as they were then.
+	retired map[types.UID]*v1alpha1.EsimOrder
 	// kills of the manager, and outages of operators.
 	kills, outages int
 	// delivered and owned count by operator: orders that it filled, and profiles that it sold and

@@ -45,7 +45,7 @@ func (g *Guard) Authorize(ctx context.Context, identity *Identity, rights ...Rig
 	return nil
 }
 
-func newAuthorizer(kube kubernetes.Interface) (authorizer.Authorizer, error) {
+func newAuthorizer(kube kubernetes.Interface, c clock.PassiveClock) (authorizer.Authorizer, error) {
 	backoff := retries()
 	rights, err := authorizerfactory.DelegatingAuthorizerConfig{
 		SubjectAccessReviewClient: kube.AuthorizationV1(),
@@ -54,5 +54,5 @@ func newAuthorizer(kube kubernetes.Interface) (authorizer.Authorizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up the review of rights: %w", err)
 	}
-	return newDecisions(rights, clock.RealClock{}), nil
+	return newDecisions(rights, c), nil
 }

@@ -96,7 +96,7 @@ func New(config Config) (*Guard, error) {
 		return nil, err
 	}
 	g.tokens, g.refreshes = newAuthenticators(kube)
-	if g.rights, err = newAuthorizer(kube); err != nil {
+	if g.rights, err = newAuthorizer(kube, config.Clock); err != nil {
 		return nil, err
 	}
 	return g, nil

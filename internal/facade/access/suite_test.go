@@ -29,6 +29,7 @@ import (
 
 func TestAccess(t *testing.T) {
 	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(time.Minute)
 	RunSpecs(t, "Access")
 }
 

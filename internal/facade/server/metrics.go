@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/telcodev/esim-operator/internal/facade/access"
+	"github.com/telcodev/esim-operator/internal/instruments"
 )
 
 // noOperation is the operation of a request that is none of the document's.
@@ -26,36 +27,41 @@ type Metrics struct {
 
 var _ prometheus.Collector = (*Metrics)(nil)
 
+var (
+	requestsTotal = instruments.Define(instruments.Facade, instruments.Counter, "esim_rest_requests_total",
+		"Requests that were answered, by operation of the API's document, method, and class of the status.",
+		"operation", "method", "status")
+
+	requestSeconds = instruments.Define(instruments.Facade, instruments.Histogram, "esim_rest_request_seconds",
+		"From a request's headers to the end of its answer, in seconds, with the time that it waited for an order.",
+		"operation")
+
+	waitingRequests = instruments.Define(instruments.Facade, instruments.Gauge, "esim_rest_waiting_requests",
+		"Requests that wait for their order now.")
+
+	throttledTotal = instruments.Define(instruments.Facade, instruments.Counter, "esim_rest_throttled_requests_total",
+		"Requests that were answered 429, by operation.",
+		"operation")
+
+	authenticationsTotal = instruments.Define(instruments.Facade, instruments.Counter, "esim_rest_authentications_total",
+		"Credentials that were shown (token, key, refresh_token), by what came of it: accepted, refused, "+
+			"throttled (not even looked at), or undecided as the API server did not answer.",
+		"credential", "result")
+
+	cachesSynced = instruments.Define(instruments.Facade, instruments.Gauge, "esim_rest_caches_synced",
+		"1 once the caches are filled; before, requests are answered 503.")
+)
+
 // NewMetrics makes the metrics of a server whose caches are filled when synced says so.
 func NewMetrics(synced func() bool) *Metrics {
 	return &Metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "esim_rest_requests_total",
-			Help: "Requests that were answered, by operation of the API's document, method, and class of the status.",
-		}, []string{"operation", "method", "status"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "esim_rest_request_seconds",
-			Help: "From a request's headers to the end of its answer, with the time that it waited for an order.",
-			// An answer from memory takes a millisecond; one that waits for an order, up to a minute.
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
-		}, []string{"operation"}),
-		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "esim_rest_waiting_requests",
-			Help: "Requests that wait for their order now.",
-		}),
-		throttled: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "esim_rest_throttled_requests_total",
-			Help: "Requests that were answered 429, by operation.",
-		}, []string{"operation"}),
-		authentications: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "esim_rest_authentications_total",
-			Help: "Credentials that were shown (token, key, refresh_token), by what came of it: accepted, refused, " +
-				"throttled (not even looked at), or undecided as the API server did not answer.",
-		}, []string{"credential", "result"}),
-		synced: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "esim_rest_caches_synced",
-			Help: "1 once the caches are filled; before, requests are answered 503.",
-		}, func() float64 {
+		requests: requestsTotal.NewCounterVec(),
+		// An answer from memory takes a millisecond; one that waits for an order, up to a minute.
+		duration:        requestSeconds.NewHistogramVec(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60),
+		waiting:         waitingRequests.NewGauge(),
+		throttled:       throttledTotal.NewCounterVec(),
+		authentications: authenticationsTotal.NewCounterVec(),
+		synced: cachesSynced.NewGaugeFunc(func() float64 {
 			if synced() {
 				return 1
 			}

@@ -1,9 +1,6 @@
 package vendorhooks
 
-import (
-	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
-)
+import "github.com/telcodev/esim-operator/internal/instruments"
 
 // outcome is what became of a webhook whose sender is known.
 type outcome string
@@ -24,17 +21,11 @@ const (
 )
 
 var (
-	webhooksTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "esim_vendor_webhooks_total",
-		Help: "Webhooks of wholesalers that are known, by EsimOperator and outcome: stored, covered, moot, unknown_order, repeated, health_check, not_understood, malformed, too_many, not_stored.",
-	}, []string{"operator", "outcome"})
+	webhooksTotal = instruments.CounterVec("esim_vendor_webhooks_total",
+		"Webhooks of wholesalers that are known, by EsimOperator and outcome: stored, covered, moot, unknown_order, repeated, health_check, not_understood, malformed, too_many, not_stored.",
+		"operator", "outcome")
 
-	refusedTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "esim_vendor_webhooks_refused_total",
-		Help: "Webhooks whose sender is not known, by reason: stranger, unavailable, too_large, unreadable.",
-	}, []string{"reason"})
+	refusedTotal = instruments.CounterVec("esim_vendor_webhooks_refused_total",
+		"Webhooks whose sender is not known, by reason: stranger, unavailable, too_large, unreadable.",
+		"reason")
 )
-
-func init() { //nolint:gochecknoinits // the registry of controller-runtime is global
-	metrics.Registry.MustRegister(webhooksTotal, refusedTotal)
-}

@@ -2,7 +2,6 @@ package sales
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,7 +22,7 @@ func Counts(ctx context.Context) (measured []figures.Figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, m.close()) }()
+	defer func() { err = m.end(err) }()
 	if err := m.staff(ctx, []string{stand.Telco}, nil); err != nil {
 		return nil, err
 	}

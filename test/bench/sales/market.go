@@ -86,6 +86,31 @@ func (m *market) open(ctx context.Context, audit testenv.AuditLevel) (err error)
 	return nil
 }
 
+// end closes the market after a measurement. A measurement that failed tells what became of the
+// manager.
+func (m *market) end(err error) error {
+	if err != nil && m.manager != nil {
+		err = errors.Join(err, m.managersStory())
+	}
+	return errors.Join(err, m.close())
+}
+
+// managersStory is whether the manager still runs, and the end of its log.
+func (m *market) managersStory() error {
+	const tail = 3000
+	state := "the manager runs"
+	select {
+	case <-m.manager.Ended():
+		state = "the manager has ended"
+	default:
+	}
+	log, err := os.ReadFile(filepath.Join(m.folder, m.manager.Name()+".log"))
+	if err != nil {
+		return fmt.Errorf("%s, and its log cannot be read: %w", state, err)
+	}
+	return fmt.Errorf("%s; the end of its log:\n%s", state, log[max(0, len(log)-tail):])
+}
+
 // close ends everything, what began last first.
 func (m *market) close() error {
 	errs := []error{m.manager.Kill()}

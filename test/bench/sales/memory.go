@@ -52,7 +52,7 @@ func Memory(ctx context.Context, orders ...int) (measured []figures.Figure, err 
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, m.close()) }()
+	defer func() { err = m.end(err) }()
 	if err := m.staff(ctx, []string{stand.Telco}, nil); err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func Orders(ctx context.Context, profiles string) (measured []figures.Figure, er
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, m.close()) }()
+	defer func() { err = m.end(err) }()
 	if err := m.staff(ctx, []string{stand.Telco}, nil); err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package sales
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -27,7 +26,7 @@ func Polls(ctx context.Context, orders int) (measured []figures.Figure, err erro
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, m.close()) }()
+	defer func() { err = m.end(err) }()
 	limited := func(operator *v1alpha1.EsimOperator) {
 		operator.Spec.Limits = v1alpha1.OperatorLimits{RequestsPerSecond: 200, InFlight: 50}
 	}

@@ -2,6 +2,7 @@ package sales
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -48,7 +49,7 @@ func (m *market) fetchServers(ctx context.Context, path, file string) error {
 }
 
 func write(file string, text []byte) error {
-	if err := os.WriteFile(file, text, 0o600); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o750), os.WriteFile(file, text, 0o600)); err != nil {
 		return fmt.Errorf("writing a profile: %w", err)
 	}
 	return nil

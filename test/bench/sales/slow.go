@@ -2,7 +2,6 @@ package sales
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -24,7 +23,7 @@ func Slow(ctx context.Context) (measured []figures.Figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, m.close()) }()
+	defer func() { err = m.end(err) }()
 	allow := func(operator *v1alpha1.EsimOperator) {
 		operator.Spec.Limits.InFlight = inFlight
 		operator.Spec.Timeout.Duration = 3 * latency

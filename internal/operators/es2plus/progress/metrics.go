@@ -3,8 +3,7 @@ package progress
 import (
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"github.com/telcodev/esim-operator/internal/instruments"
 )
 
 // outcome is what became of a notification whose sender is known.
@@ -20,20 +19,14 @@ const (
 )
 
 var (
-	notificationsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "esim_notifications_total",
-		Help: "ES2+ notifications of senders that are known, by operator (those that share a sender, with commas), meaning and outcome.",
-	}, []string{"operator", "meaning", "outcome"})
+	notificationsTotal = instruments.CounterVec("esim_notifications_total",
+		"ES2+ notifications of senders that are known, by EsimOperator (those that share a sender, with commas), meaning and outcome.",
+		"operator", "meaning", "outcome")
 
-	refusedTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "esim_notifications_refused_total",
-		Help: "ES2+ notifications that were not read to the end, by reason: sender, unavailable, malformed, too_large, unreadable.",
-	}, []string{"reason"})
+	refusedTotal = instruments.CounterVec("esim_notifications_refused_total",
+		"ES2+ notifications that were not read to the end, by reason: sender, unavailable, malformed, too_large, unreadable.",
+		"reason")
 )
-
-func init() { //nolint:gochecknoinits // the registry of controller-runtime is global
-	metrics.Registry.MustRegister(notificationsTotal, refusedTotal)
-}
 
 // count tells the metrics what became of a statement.
 func count(s statement, o outcome) {
