@@ -23,6 +23,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/telcodev/esim-operator/test/bench/figures"
+	"github.com/telcodev/esim-operator/test/bench/sales"
 )
 
 // measurement is one thing that is measured.
@@ -35,8 +36,8 @@ type measurement struct {
 	long bool
 }
 
-func measurements(flood int, profiles string) []measurement {
-	return append(selling(profiles), []measurement{
+func measurements(flood int, scale sales.Scale) []measurement {
+	return append(selling(scale), []measurement{
 		{name: "reads", take: measureReads},
 		{name: "lists", take: measureLists},
 		{name: "posts", take: measurePosts},
@@ -62,6 +63,8 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	only := flags.String("only", "", "measure these `names` only, with commas between: orders, counts, memory, polls, slow, reads, lists, posts, waits, catalogue; and large and fairness, which are left out else")
 	flood := flags.Int("flood", 3000, "`orders` with which one client floods the others, for fairness")
 	profiles := flags.String("profiles", "", "`folder` to write a CPU profile of each measurement to")
+	backlog := flags.Int("backlog", 5000, "`orders` that wait to be delivered")
+	repetitions := flags.Int("repetitions", 3, "`times` that a backlog is delivered")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -73,7 +76,10 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		}
 	}()
 	var lines []figure
-	for _, m := range measurements(*flood, *profiles) {
+	scale := sales.Scale{Backlog: *backlog, Repetitions: *repetitions, Profiles: *profiles, Progress: func(format string, args ...any) {
+		_, _ = fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
+	}}
+	for _, m := range measurements(*flood, scale) {
 		if named := slices.Contains(strings.Split(*only, ","), m.name); !named && (*only != "" || m.long) {
 			continue
 		}

@@ -18,9 +18,9 @@ const (
 )
 
 // selling are the measurements of the manager. Each has control planes and processes of its own.
-func selling(profiles string) []measurement {
+func selling(scale sales.Scale) []measurement {
 	return []measurement{
-		{name: "orders", sale: func(ctx context.Context) ([]figures.Figure, error) { return sales.Orders(ctx, profiles) }},
+		{name: "orders", sale: func(ctx context.Context) ([]figures.Figure, error) { return sales.Orders(ctx, scale) }},
 		{name: "counts", sale: sales.Counts},
 		{name: "memory", sale: func(ctx context.Context) ([]figures.Figure, error) { return sales.Memory(ctx, someStored, manyStored) }},
 		{name: "polls", sale: func(ctx context.Context) ([]figures.Figure, error) { return sales.Polls(ctx, sales.DueOrders) }},

@@ -104,8 +104,8 @@ func (b *bare) deliver(ctx context.Context, buyer client.Client, operator string
 // best looks for how many at one time reach most, in short rounds.
 func (b *bare) best(ctx context.Context, buyer client.Client, operator string) (atOnce int, err error) {
 	most := 0.0
-	for _, n := range []int{8, 16, 32, 64, 128} {
-		rate, err := b.rate(ctx, buyer, operator, 600, n)
+	for _, n := range []int{8, 16, 32, 64} {
+		rate, err := b.rate(ctx, buyer, operator, 400, n)
 		if err != nil {
 			return 0, err
 		}

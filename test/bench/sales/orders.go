@@ -15,17 +15,23 @@ import (
 	"github.com/telcodev/esim-operator/test/stand"
 )
 
-const (
-	backlog     = 5000
-	repetitions = 3
-	// creators create orders at one time: enough for a backlog to grow.
-	creators = 32
-)
+// creators create orders at one time: enough for a backlog to grow.
+const creators = 32
 
-// Orders measures how many orders a second are delivered, of a backlog of 5,000 that comes as fast
+// Scale of a measurement of orders.
+type Scale struct {
+	Backlog, Repetitions int
+	// Profiles is a folder for those of the first repetition, or empty.
+	Profiles string
+	// Progress is told what each repetition has reached.
+	Progress func(format string, args ...any)
+}
+
+// Orders measures how many orders a second are delivered, of a backlog that comes as fast
 // as it can be created, beside what a bare client reaches with the same four writes for each order
 // on a control plane of its own: in turn, on the same machine.
-func Orders(ctx context.Context, profiles string) (measured []figures.Figure, err error) {
+func Orders(ctx context.Context, scale Scale) (measured []figures.Figure, err error) {
+	backlog := scale.Backlog
 	m, err := openMarket(ctx, testenv.AuditNone)
 	if err != nil {
 		return nil, err
@@ -60,34 +66,35 @@ func Orders(ctx context.Context, profiles string) (measured []figures.Figure, er
 		return nil, err
 	}
 	concurrency := figures.Figure{Name: "orders_bare_concurrency", What: "… its concurrency", Values: []float64{float64(atOnce)}}
-	for n := range repetitions {
-		without, err := b.rate(ctx, beside.buyer, stand.Telco, backlog/2, atOnce)
+	for n := range scale.Repetitions {
+		without, err := b.rate(ctx, beside.buyer, stand.Telco, backlog/5, atOnce)
 		if err != nil {
 			return nil, err
 		}
 		profile := ""
 		if n == 0 {
-			profile = profiles
+			profile = scale.Profiles
 		}
 		stop := m.profile(ctx, profile, "orders", 15*time.Second)
 		with, err := m.sell(ctx, fmt.Sprintf("run%d", n), backlog)
 		if err := errors.Join(err, stop()); err != nil {
 			return nil, err
 		}
-		after, err := b.rate(ctx, beside.buyer, stand.Telco, backlog/2, atOnce)
+		after, err := b.rate(ctx, beside.buyer, stand.Telco, backlog/5, atOnce)
 		if err != nil {
 			return nil, err
 		}
+		scale.Progress("%d orders: %.0f a second; beside: %.0f before and %.0f after", backlog, with, without, after)
 		without = 2 / (1/without + 1/after)
 		delivered.Values, baseline.Values = append(delivered.Values, with), append(baseline.Values, without)
 		ratio.Values = append(ratio.Values, with/without)
 	}
-	late, err := m.latency(ctx, delivered.Median()/2)
+	late, err := m.latency(ctx, delivered.Median()/2, scale.Repetitions)
 	return append([]figures.Figure{ratio, delivered, baseline, concurrency}, late...), err
 }
 
 // latency at half of what the manager can take.
-func (m *market) latency(ctx context.Context, perSecond float64) ([]figures.Figure, error) {
+func (m *market) latency(ctx context.Context, perSecond float64, repetitions int) ([]figures.Figure, error) {
 	what := fmt.Sprintf("create → DELIVERED at %.0f orders/s, without the operator's own time", perSecond)
 	p50 := figures.Figure{Name: "latency_overhead_p50", What: what + ", p50", Unit: "s"}
 	p99 := figures.Figure{Name: "latency_overhead_p99", What: what + ", p99", Unit: "s"}
