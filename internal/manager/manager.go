@@ -39,6 +39,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/operators/connections"
 	"github.com/telcodev/esim-operator/internal/operators/es2plus/progress"
 	"github.com/telcodev/esim-operator/internal/operators/vendorhooks"
+	"github.com/telcodev/esim-operator/internal/shard"
 )
 
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
@@ -118,6 +119,9 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 	if o.Clock != nil {
 		parts.clock = o.Clock
 	}
+	if parts.shard, err = parts.newShard(ctx, config); err != nil {
+		return nil, err
+	}
 	if err := parts.addControllers(ctx, config, o); err != nil {
 		return nil, err
 	}
@@ -131,7 +135,7 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 }
 
 // errDeposed is how a manager ends that was the leader and is not any more.
-var errDeposed = errors.New("another process has taken over the lease: this one was paused or cut off for too long")
+var errDeposed = errors.New("another process has taken over the lease, or may have: this one was paused or cut off for too long")
 
 // standDown ends the manager once another leads. The elector would let the controllers go on until
 // its renew deadline.
@@ -199,6 +203,7 @@ func newFence(restConfig *rest.Config, config Config) (*leader.Fence, error) {
 		LeaseMeta:  metav1.ObjectMeta{Namespace: config.Namespace, Name: config.LeaderElection.LeaseName},
 		Client:     leases,
 		LockConfig: resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())},
+		Labels:     map[string]string{shard.WorksInLabel: config.worksIn()},
 	}
 	return leader.NewFence(lock, config.LeaderElection.LeaseDuration.Duration, config.WriteTimeout.Duration), nil
 }
@@ -209,6 +214,7 @@ type parts struct {
 	writer    client.Client
 	live      client.Reader
 	fence     *leader.Fence
+	shard     *shard.Shard
 	clock     clock.PassiveClock
 	newDriver controllers.DriverFactory
 }
@@ -218,13 +224,16 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 	books := &ledger.Ledger{Cache: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Clock: p.clock}
 	wallets := &controllers.WalletReconciler{
 		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Ledger: books,
-		Recorder: p.mgr.GetEventRecorder("esim-wallets"), Clock: p.clock,
+		Recorder: p.mgr.GetEventRecorder("esim-wallets"), Clock: p.clock, Shard: p.shard,
 	}
 	orders := &controllers.OrderReconciler{
 		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Ledger: books, Wallets: wallets,
 		Fence: p.fence, Connections: pool, Recorder: p.mgr.GetEventRecorder("esim-orders"),
 		Clock: p.clock, Jitter: rand.Float64, Pace: config.Pace, Workers: config.Workers, AfterPass: o.AfterPass,
-		Receipts: config.Mail.sent(),
+		Receipts: config.Mail.sent(), Shard: p.shard,
+	}
+	if p.shard != nil {
+		p.shard.Forget = orders.Forget
 	}
 	health := &controllers.EndpointHealth{}
 	courier, err := p.newCourier(config, o, health)
@@ -235,16 +244,16 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer,
 		Connections: pool, NewDriver: p.newDriver, Recorder: p.mgr.GetEventRecorder("esim-operators"),
 		Clock: p.clock, Jitter: rand.Float64, Namespace: config.Namespace,
-		ProbeInterval: config.ProbeInterval.Duration,
+		ProbeInterval: config.ProbeInterval.Duration, Shard: p.shard,
 	}
 	products := &controllers.ProductReconciler{
-		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Clock: p.clock, Connections: pool,
+		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Clock: p.clock, Connections: pool, Shard: p.shard,
 	}
 	catalogues := &controllers.CatalogueReconciler{
 		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Connections: pool, Clock: p.clock, Jitter: rand.Float64, Retry: o.CatalogueRetry,
-		Listed: products.WakeOperator,
+		Listed: products.WakeOperator, Shard: p.shard,
 	}
-	clients := &controllers.ClientReconciler{Client: p.mgr.GetClient(), Writer: p.writer, Health: health, Clock: p.clock}
+	clients := &controllers.ClientReconciler{Client: p.mgr.GetClient(), Writer: p.writer, Health: health, Clock: p.clock, Shard: p.shard}
 	audit := &controllers.LedgerAudit{Ledger: books, Clock: clock.RealClock{}, Interval: config.AuditInterval.Duration}
 	if err := p.mgr.Add(audit); err != nil {
 		return fmt.Errorf("adding the ledger's audit: %w", err)
@@ -325,7 +334,7 @@ func (p parts) newCourier(config Config, o Options, health *controllers.Endpoint
 	return &controllers.CourierReconciler{
 		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Webhooks: events, Mail: receipts, Health: health,
 		Clock: p.clock, Jitter: rand.Float64, Log: p.mgr.GetLogger().WithName("courier"),
-		WebhookConcurrency: config.Webhooks.MaxInFlight, MailConcurrency: config.Mail.MaxInFlight,
+		WebhookConcurrency: config.Webhooks.MaxInFlight, MailConcurrency: config.Mail.MaxInFlight, Shard: p.shard,
 	}, nil
 }
 
