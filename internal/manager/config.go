@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -21,6 +22,9 @@ type Config struct {
 	Kubeconfig string `json:"-"`
 	// Namespace is the manager's own: its lease and the operators' credentials are there.
 	Namespace string `json:"namespace"`
+	// NamespaceSelector is a label selector of the namespaces, which are the clients, to work for,
+	// such as esim.telco.dev/shard=a; empty for all.
+	NamespaceSelector string `json:"namespaceSelector"`
 	// LeaderElection makes sure that one manager buys at a time.
 	LeaderElection LeaderElection `json:"leaderElection"`
 	// MetricsBindAddress serves metrics over HTTPS to who may get /metrics; "0" for none.
@@ -83,6 +87,8 @@ func (b Breaker) connections() connections.Config {
 	}
 }
 
+const defaultLeaseName = "esim-operator-controllers"
+
 // DefaultConfig is what holds where neither file nor flags say anything.
 func DefaultConfig() Config {
 	seconds := func(n int) metav1.Duration { return metav1.Duration{Duration: time.Duration(n) * time.Second} }
@@ -90,7 +96,7 @@ func DefaultConfig() Config {
 	return Config{
 		Namespace: "esim-system",
 		LeaderElection: LeaderElection{
-			Enabled: true, LeaseName: "esim-operator-controllers",
+			Enabled: true, LeaseName: defaultLeaseName,
 			LeaseDuration: seconds(15), RenewDeadline: seconds(10), RetryPeriod: seconds(2),
 		},
 		MetricsBindAddress:     ":8443",
@@ -123,6 +129,8 @@ func ReadConfig(args []string) (Config, error) {
 	file := flags.String("config", "", "YAML `file` with everything that can be tuned; docs/configuration.md lists it")
 	kubeconfig := flags.String("kubeconfig", "", "kubeconfig `file`; empty uses KUBECONFIG, or the Pod's service account")
 	namespace := flags.String("namespace", "", "the manager's own `namespace`, where its lease and the operators' Secrets are (default from the file, else "+config.Namespace+")")
+	selector := flags.String("namespace-selector", "", "label `selector` of the namespaces to work in, such as esim.telco.dev/shard=a; "+
+		"other managers work in the others (default from the file, else all)")
 	metrics := flags.String("metrics-bind-address", "", "`address` of the metrics, over HTTPS with authentication; 0 for none (default "+config.MetricsBindAddress+")")
 	health := flags.String("health-probe-bind-address", "", "`address` of /healthz and /readyz; 0 for none (default "+config.HealthProbeBindAddress+")")
 	elect := flags.String("leader-elect", "", "`true or false`: take part in the leader election (default true)")
@@ -145,7 +153,7 @@ func ReadConfig(args []string) (Config, error) {
 	}
 	for _, set := range []struct{ flag, field *string }{
 		{namespace, &config.Namespace}, {metrics, &config.MetricsBindAddress},
-		{health, &config.HealthProbeBindAddress}, {level, &config.LogLevel},
+		{health, &config.HealthProbeBindAddress}, {level, &config.LogLevel}, {selector, &config.NamespaceSelector},
 	} {
 		if *set.flag != "" {
 			*set.field = *set.flag
@@ -158,7 +166,7 @@ func ReadConfig(args []string) (Config, error) {
 	default:
 		return config, fmt.Errorf("--leader-elect is %q; it may be true or false", *elect)
 	}
-	return config, config.validate()
+	return config, errors.Join(config.nameLease(), config.validate())
 }
 
 // validate names the field that is wrong and what it may be.
@@ -192,6 +200,9 @@ func (c Config) validate() error {
 		if err := validate(); err != nil {
 			return err
 		}
+	}
+	if err := c.validateSelector(); err != nil {
+		return err
 	}
 	return c.LeaderElection.validate(c.WriteTimeout.Duration)
 }
