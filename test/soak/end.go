@@ -104,8 +104,10 @@ func (s *soak) activationSecrets(ctx context.Context) (found []corev1.Secret, er
 // endRest deletes wallets, the product and the operators.
 func (s *soak) endRest(ctx context.Context) error {
 	for _, namespace := range s.clients {
-		if err := s.env.Client.DeleteAllOf(ctx, &v1alpha1.EsimWallet{}, client.InNamespace(namespace)); err != nil {
-			return fmt.Errorf("deleting the wallet of %s: %w", namespace, err)
+		for _, kind := range []client.Object{&v1alpha1.EsimWallet{}, &v1alpha1.EsimClient{}} {
+			if err := s.env.Client.DeleteAllOf(ctx, kind, client.InNamespace(namespace)); err != nil {
+				return fmt.Errorf("deleting each %T of %s: %w", kind, namespace, err)
+			}
 		}
 	}
 	for _, kind := range []client.Object{&v1alpha1.EsimProduct{}, &v1alpha1.EsimOperator{}} {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,8 +28,12 @@ type gauges struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	once    sync.Once
+	// since is when the load began.
+	since time.Time
 	// before is what was written and had ended at the last sample.
 	writes, ended int
+	mu            sync.Mutex
+	samples       []sample
 }
 
 // admitGauges lets the manager's metrics be read.
@@ -49,7 +54,7 @@ func (s *soak) admitGauges(ctx context.Context) error {
 func (s *soak) watch(ctx context.Context) *gauges {
 	g := s.gauges
 	ctx, stop := context.WithCancel(ctx) //nolint:gosec // end calls it.
-	g.stop = stop
+	g.stop, g.since = stop, time.Now()
 	s.sayf("%8s %10s %6s %8s %8s %13s", "RSS MiB", "goroutines", "files", "ended", "writes", "writes/ended")
 	g.running.Go(func() {
 		tick := time.NewTicker(s.sampled)
@@ -73,16 +78,17 @@ func (g *gauges) end() {
 	g.running.Wait()
 }
 
-// sample prints how large the manager is now, and what was written since the last sample for
-// each order that ended since then; the order's creation counts too.
+// sample notes and prints how large the manager is now, and what was written since the last sample
+// for each order that ended since then; the order's creation counts too, and its deletion.
 func (g *gauges) sample(ctx context.Context) error {
-	memory, files, err := measure(g.soak.pidOfManager())
-	if err != nil {
+	now := sample{at: time.Since(g.since), figures: map[string]float64{}}
+	if err := g.look(ctx, now, ofManager, g.soak.pidOfManager(), g.soak.metrics); err != nil {
 		return err
 	}
-	goroutines := "-"
-	if found, err := g.read(ctx); err == nil {
-		goroutines = fmt.Sprintf("%.0f", found["go_goroutines"])
+	if g.soak.facade != nil {
+		if err := g.look(ctx, now, ofFacade, g.soak.facade.PID(), g.soak.facadeMetrics); err != nil {
+			return err
+		}
 	}
 	writes, err := g.written(ctx)
 	if err != nil {
@@ -92,19 +98,55 @@ func (g *gauges) sample(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ended := 0
+	ended := int(g.soak.deleted.Load())
 	for _, order := range orders {
-		if order.Terminal() {
+		if order.Terminal() && order.DeletionTimestamp == nil {
 			ended++
 		}
 	}
-	each := "-"
 	if ended > g.ended && g.writes > 0 {
-		each = fmt.Sprintf("%.1f", float64(writes-g.writes)/float64(ended-g.ended))
+		now.figures[writesEach] = float64(writes-g.writes) / float64(ended-g.ended)
 	}
-	g.soak.sayf("%8d %10s %6d %8d %8d %13s", memory>>20, goroutines, files, ended, writes, each)
 	g.writes, g.ended = writes, ended
+	g.mu.Lock()
+	g.samples = append(g.samples, now)
+	g.mu.Unlock()
+	text := func(of, form string) string {
+		if value, told := now.figures[of]; told {
+			return fmt.Sprintf(form, value)
+		}
+		return "-"
+	}
+	facade := ""
+	if g.soak.facade != nil {
+		facade = fmt.Sprintf("   facade: %s MiB, %s goroutines, %s files; %d orders there are",
+			text(ofFacade+memory, "%.0f"), text(ofFacade+goroutines, "%.0f"), text(ofFacade+files, "%.0f"), len(orders))
+	}
+	g.soak.sayf("%8s %10s %6s %8d %8d %13s%s", text(ofManager+memory, "%.0f"), text(ofManager+goroutines, "%.0f"),
+		text(ofManager+files, "%.0f"), ended, writes, text(writesEach, "%.1f"), facade)
 	return nil
+}
+
+// look adds to a sample how large a process is.
+func (g *gauges) look(ctx context.Context, into sample, of, pid, metrics string) error {
+	size, open, err := measure(pid)
+	if err != nil {
+		return err
+	}
+	into.figures[of+memory], into.figures[of+files] = float64(size)/bytesPerMiB, float64(open)
+	found := map[string]float64{}
+	// A manager that is just starting does not answer.
+	if err := g.manager.Read(ctx, metrics, func(name, _ string, value float64) { found[name] += value }); err == nil {
+		into.figures[of+goroutines] = found["go_goroutines"]
+	}
+	return nil
+}
+
+// taken are the samples so far.
+func (g *gauges) taken() []sample {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.samples)
 }
 
 // measure is the resident memory, in bytes, and the number of open files of a process.

@@ -30,11 +30,15 @@ func TestVariablesSayHowLongAndHowHard(t *testing.T) {
 	if err != nil || usual.orders != 2000 || usual.faults != 0.2 || usual.seed != 1e9 {
 		t.Errorf("without variables: %+v, %v", usual, err)
 	}
+	steady, err := readSettings(environment(map[string]string{"SOAK_STEADY": "500"}), time.Unix(1, 0))
+	if err != nil || steady.steady != 500 || steady.orders != 6000 || steady.storm != 30*time.Minute || steady.kill != 0 {
+		t.Errorf("a steady soak: %+v, %v", steady, err)
+	}
 }
 
 func TestAWrongVariableIsNamed(t *testing.T) {
 	for name, text := range map[string]string{
-		"SOAK_ORDERS": "0", "SOAK_MINUTES": "-1", "SOAK_FAULTS": "1", "SOAK_KILL": "8", "SOAK_CALM": "0s", "SOAK_SEED": "x",
+		"SOAK_ORDERS": "0", "SOAK_MINUTES": "-1", "SOAK_FAULTS": "1", "SOAK_KILL": "8", "SOAK_CALM": "0s", "SOAK_SEED": "x", "SOAK_STEADY": "-1",
 	} {
 		if _, err := readSettings(environment(map[string]string{name: text}), time.Unix(1, 0)); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s=%s: %v", name, text, err)

@@ -24,26 +24,30 @@ const (
 type premises struct {
 	env    *testenv.Environment
 	folder string
-	// metrics and health are the manager's addresses.
-	metrics, health string
+	// metrics and health are the manager's addresses; api and facadeMetrics the facade's.
+	metrics, health, api, facadeMetrics string
 
 	simulator *stand.Simulator
-	mu        sync.Mutex
-	manager   *stand.Process // another one after each kill; mu guards it, and since when it runs
-	started   time.Time
-	kills     int
-	closers   []func() error
+	// post and facade are nil in a storm.
+	post    *post
+	facade  *stand.Process
+	mu      sync.Mutex
+	manager *stand.Process // another one after each kill; mu guards it, and since when it runs
+	started time.Time
+	kills   int
+	closers []func() error
 }
 
-func newPremises(ctx context.Context, keep string) (*premises, error) {
+// newPremises are without a manager and a facade yet. With post there is somebody to be told.
+func newPremises(ctx context.Context, keep string, withPost bool) (*premises, error) {
 	s := &premises{}
-	if err := s.open(ctx, keep); err != nil {
+	if err := s.build(ctx, keep, withPost); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
 
-func (s *premises) open(ctx context.Context, keep string) (err error) {
+func (s *premises) build(ctx context.Context, keep string, withPost bool) (err error) {
 	if s.folder = keep; keep == "" {
 		if s.folder, err = os.MkdirTemp("", "esim-soak-"); err != nil {
 			return fmt.Errorf("making a folder: %w", err)
@@ -61,18 +65,24 @@ func (s *premises) open(ctx context.Context, keep string) (err error) {
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("building the manager and the simulator: %w", err)
 	}
-	free, err := stand.FreeAddresses(ctx, 2)
+	free, err := stand.FreeAddresses(ctx, 4)
 	if err != nil {
 		return err
 	}
-	s.metrics, s.health = free[0], free[1]
+	s.metrics, s.health, s.api, s.facadeMetrics = free[0], free[1], free[2], free[3]
+	if withPost {
+		if s.post, err = openPost(ctx); err != nil {
+			return err
+		}
+		s.closers = append(s.closers, s.post.close)
+	}
 	s.simulator, err = stand.StartSimulator(ctx, s.folder)
 	return err
 }
 
 // close ends everything, what began last first.
 func (s *premises) close() error {
-	errs := []error{s.manager.Kill()}
+	errs := []error{s.manager.Kill(), s.facade.Kill()}
 	if s.simulator != nil {
 		errs = append(errs, s.simulator.Kill())
 	}
@@ -95,7 +105,15 @@ func (s *premises) startManager(ctx context.Context) error {
 		if err := stand.WriteKubeconfig(kubeconfig, config); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(s.folder, "manager.yaml"), []byte(managerConfig), 0o600); err != nil {
+		told := managerConfig
+		if s.post != nil {
+			about, err := s.post.config()
+			if err != nil {
+				return err
+			}
+			told += about
+		}
+		if err := os.WriteFile(filepath.Join(s.folder, "manager.yaml"), []byte(told), 0o600); err != nil {
 			return fmt.Errorf("writing the manager's configuration: %w", err)
 		}
 	}
@@ -109,6 +127,31 @@ func (s *premises) startManager(ctx context.Context) error {
 	s.manager, s.started = started, time.Now()
 	s.mu.Unlock()
 	return stand.AwaitAnswer(ctx, "http://"+s.health+"/readyz")
+}
+
+// startFacade starts the REST API, and returns once it is ready.
+func (s *premises) startFacade(ctx context.Context) error {
+	// Another name tells its log from the manager's.
+	if err := os.Link(filepath.Join(s.folder, "manager"), filepath.Join(s.folder, "facade")); err != nil {
+		return fmt.Errorf("naming a program: %w", err)
+	}
+	if err := s.env.ApplyFolder(ctx, "config/facade"); err != nil {
+		return err
+	}
+	identity, err := s.env.ServiceAccountConfig(testenv.SystemNamespace, "esim-facade")
+	if err != nil {
+		return err
+	}
+	kubeconfig := filepath.Join(s.folder, "facade.kubeconfig")
+	if err := stand.WriteKubeconfig(kubeconfig, identity); err != nil {
+		return err
+	}
+	s.facade, err = stand.StartProcess(s.folder, "facade", []string{"KUBECONFIG=" + kubeconfig},
+		"facade", "--bind-address="+s.api, "--metrics-bind-address="+s.facadeMetrics)
+	if err != nil {
+		return err
+	}
+	return stand.AwaitAnswer(ctx, "http://"+s.api+"/readyz")
 }
 
 // managerConfig has a lease as short as it may be, and no retry waits for minutes.
