@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -14,10 +13,8 @@ import (
 )
 
 const (
-	// ClaimLabel is on claims. Its value is the namespace; "_cluster", which none can be called, on
-	// the claim of what is in no namespace.
-	ClaimLabel   = "esim.telco.dev/claim"
-	clusterClaim = "_cluster"
+	// ClaimLabel is on claims. Its value is the namespace, and ClusterScope is the empty one.
+	ClaimLabel = "esim.telco.dev/claim"
 	// WorksInLabel is on the leases of leaders: WorksInAll or WorksInSelected namespaces.
 	WorksInLabel    = "esim.telco.dev/works-in"
 	WorksInAll      = "all"
@@ -63,7 +60,7 @@ func (s *Shard) claim(ctx context.Context, namespace string) (holder string, err
 func (s *Shard) create(ctx context.Context, namespace string) (holder string, err error) {
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
 		Namespace: s.Namespace, Name: ClaimName(namespace),
-		Labels: map[string]string{ClaimLabel: cmp.Or(namespace, clusterClaim)},
+		Labels: map[string]string{ClaimLabel: namespace},
 	}}
 	s.sign(lease)
 	if err := s.fenced(func() error { return s.Writer.Create(ctx, lease) }); err != nil {
