@@ -90,10 +90,11 @@ vulncheck: ## Look for known vulnerabilities; needs Go's vulnerability database
 ##@ Change it
 
 .PHONY: generate
-generate: ## Generate deepcopy functions, and the REST API's server and client from its document
+generate: ## Generate deepcopy functions, the REST API's server and client from its document, docs/metrics.md
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(TOOL) oapi-codegen -config internal/facade/wire/generate.yaml api/rest/esim.yaml
 	$(TOOL) oapi-codegen -config api/rest/client/generate.yaml api/rest/esim.yaml
+	go run ./hack/metrics docs/metrics.md
 
 .PHONY: manifests
 manifests: ## Generate CRDs and the manager's role

@@ -115,7 +115,8 @@ func TestWalletsThatRunOutAreNamedTheEmptiestFirst(t *testing.T) {
 	set("low", "5", "100", true)
 	set("over", "-20", "100", true)
 	set("never paid in", "0", "0", true)
-	want := map[string]float64{"esim_wallet_low_available_ratio{acme,low}": .05, "esim_wallet_low_available_ratio{acme,over}": -.2}
+	set("taken back", "-3", "0", true)
+	want := map[string]float64{"esim_wallet_low_available_ratio{acme,low}": .05, "esim_wallet_low_available_ratio{acme,over}": -.2, "esim_wallet_low_available_ratio{acme,taken back}": -1}
 	if diff := cmp.Diff(want, shownBy(g.tellLow)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -66,8 +66,11 @@ func (g *walletGauges) set(wallet *v1alpha1.EsimWallet, has funds, low bool) {
 	if has.available.Sign() < 0 {
 		stand.overdraft = has.available.Neg()
 	}
-	if whole := has.largest.Add(has.credit); whole.Sign() > 0 {
+	switch whole := has.largest.Add(has.credit); {
+	case whole.Sign() > 0:
 		stand.measured, stand.ratio = true, inexact(amountText(has.available))/inexact(amountText(whole))
+	case has.available.Sign() < 0: // all deposits were taken back
+		stand.measured, stand.ratio = true, -1
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
