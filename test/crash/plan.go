@@ -17,7 +17,7 @@ import (
 var everywhere = os.Getenv("CRASH_EVERYWHERE") != ""
 
 // sampled are drawn of each story where not all are tried, unless CRASH_SAMPLE says otherwise.
-const sampled = 2
+const sampled = 1
 
 // moments of which each point has one after another.
 var moments = []lifeline.Moment{

@@ -24,7 +24,7 @@ import (
 
 // runs is how many random histories are tried on the API server in memory; manyRuns, where there
 // is time.
-const runs, manyRuns = "500", "1000"
+const runs, manyRuns = "250", "1000"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
