@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,12 +32,15 @@ const (
 	// does while nobody else orders.
 	singlePause = 250 * time.Millisecond
 	aloneOrders = 60
-	// mostSingles bounds its orders while the other floods.
-	mostSingles = 240
+	// mostSingles bounds its orders while the other floods: a minute and a half, for the flood
+	// begins to wait after ten seconds. What is left of it then is not waited for.
+	mostSingles = 360
 	// floodAtOnce is how many orders the flood sends at one time.
 	floodAtOnce = 64
-	// drainLimit bounds how long the flood may take to be delivered.
-	drainLimit = 10 * time.Minute
+	// floodLook is how often it is counted what of the flood is delivered.
+	floodLook = 100 * time.Millisecond
+	// deliveryLimit bounds how long one order may take.
+	deliveryLimit = 5 * time.Minute
 )
 
 // market is where two clients buy at one operator: a control plane, a facade and the manager as
@@ -58,32 +63,53 @@ type customer struct {
 	waits bool
 }
 
+// flooding is how one client floods the others.
+type flooding struct {
+	orders int
+	// by names the ways to order, with a comma between.
+	by string
+}
+
 // measureFairness has one client order now and then, by kubectl and over REST, alone and while
 // another one's thousands of orders wait, all at one operator that takes 100 calls a second.
-func measureFairness(flood int) func(context.Context, *stand) ([]figure, error) {
+func measureFairness(flood flooding) func(context.Context, *stand) ([]figure, error) {
 	return func(ctx context.Context, _ *stand) (figures []figure, err error) {
-		// On a stand of its own: the real manager would deal with the other measurements' orders.
-		s, err := newStand(ctx)
-		if err != nil {
-			return nil, err
-		}
-		m := &market{stand: s, delivered: map[types.NamespacedName]time.Time{}}
-		defer func() { err = errors.Join(err, m.shut()) }()
-		if err := m.open(ctx); err != nil {
-			return nil, err
-		}
 		for _, way := range []struct {
-			name string
-			buy  buying
-		}{{"by kubectl", m.byKubectl}, {"over REST", m.overREST}} {
-			taken, err := m.compare(ctx, way.name, flood, way.buy)
+			flag, name string
+			buy        func(*market) buying
+		}{
+			{"kubectl", "by kubectl", func(m *market) buying { return m.byKubectl }},
+			{"REST", "over REST", func(m *market) buying { return m.overREST }},
+		} {
+			if !slices.Contains(strings.Split(flood.by, ","), way.flag) {
+				continue
+			}
+			taken, err := inMarket(ctx, func(m *market) ([]figure, error) { return m.compare(ctx, way.name, flood.orders, way.buy(m)) })
 			figures = append(figures, taken...)
 			if err != nil {
 				return figures, err
 			}
 		}
+		if len(figures) == 0 {
+			return nil, fmt.Errorf("there is no way to order named %q; there are kubectl and REST", flood.by)
+		}
 		return figures, nil
 	}
+}
+
+// inMarket measures in a market of its own: the real manager would deal with the other
+// measurements' orders, and with what is left of a flood.
+func inMarket(ctx context.Context, measure func(*market) ([]figure, error)) (taken []figure, err error) {
+	s, err := newStand(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := &market{stand: s, delivered: map[types.NamespacedName]time.Time{}}
+	defer func() { err = errors.Join(err, m.shut()) }()
+	if err := m.open(ctx); err != nil {
+		return nil, err
+	}
+	return measure(m)
 }
 
 func (m *market) shut() error {
@@ -236,7 +262,7 @@ func (m *market) byKubectl(ctx context.Context, by *customer, name string) (time
 
 // sinceDelivery waits until an order is delivered, and says how long that was after it was sent.
 func (m *market) sinceDelivery(ctx context.Context, order types.NamespacedName, sent time.Time) (time.Duration, error) {
-	err := untilWithin(ctx, drainLimit, func() bool { _, ok := m.deliveredAt(order); return ok })
+	err := untilWithin(ctx, deliveryLimit, func() bool { _, ok := m.deliveredAt(order); return ok })
 	at, _ := m.deliveredAt(order)
 	return at.Sub(sent), err
 }

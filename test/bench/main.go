@@ -36,7 +36,7 @@ type measurement struct {
 	long bool
 }
 
-func measurements(flood int, scale sales.Scale) []measurement {
+func measurements(flood flooding, scale sales.Scale) []measurement {
 	return append(selling(scale), []measurement{
 		{name: "reads", take: measureReads},
 		{name: "lists", take: measureLists},
@@ -61,7 +61,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	ctrl.SetLogger(logr.Discard())
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := flags.String("only", "", "measure these `names` only, with commas between: orders, counts, memory, polls, slow, reads, lists, posts, waits, catalogue; and large and fairness, which are left out else")
-	flood := flags.Int("flood", 3000, "`orders` with which one client floods the others, for fairness")
+	var flood flooding
+	flags.IntVar(&flood.orders, "flood", 3000, "`orders` with which one client floods the others, for fairness")
+	flags.StringVar(&flood.by, "by", "kubectl,REST", "`ways` to order, for fairness, with a comma between")
 	profiles := flags.String("profiles", "", "`folder` to write a CPU profile of each measurement to")
 	backlog := flags.Int("backlog", 5000, "`orders` that wait to be delivered")
 	repetitions := flags.Int("repetitions", 3, "`times` that a backlog is delivered")
@@ -79,7 +81,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	scale := sales.Scale{Backlog: *backlog, Repetitions: *repetitions, Profiles: *profiles, Progress: func(format string, args ...any) {
 		_, _ = fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
 	}}
-	for _, m := range measurements(*flood, scale) {
+	for _, m := range measurements(flood, scale) {
 		if named := slices.Contains(strings.Split(*only, ","), m.name); !named && (*only != "" || m.long) {
 			continue
 		}
