@@ -73,6 +73,8 @@ func TestABadConfigurationNamesTheFieldAndTheRemedy(t *testing.T) {
 		"webhook in clear":        {file: "webhooks: {allowHTTP: true}", want: "webhooks.allowHTTP counts for webhooks.allowedNetworks only"},
 		"webhook timeout":         {file: "webhooks: {timeout: 0s}", want: "webhooks.timeout is 0s"},
 		"webhook calls in flight": {file: "webhooks: {maxInFlight: 0}", want: "webhooks.maxInFlight is 0"},
+		"namespace selector":      {args: []string{"--namespace-selector", "shard in a"}, want: `namespaceSelector is "shard in a"; it may be a label selector`},
+		"selector, no election":   {file: "leaderElection: {enabled: false}\nnamespaceSelector: shard=a", want: "namespaceSelector needs leaderElection.enabled"},
 		"stray argument":          {args: []string{"now"}, want: `unexpected argument "now"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,6 +83,26 @@ func TestABadConfigurationNamesTheFieldAndTheRemedy(t *testing.T) {
 				t.Errorf("got %v, want %q in it", err, tc.want)
 			}
 		})
+	}
+}
+
+func TestEachSelectorHasALeaseOfItsOwn(t *testing.T) {
+	lease := func(file string, args ...string) string {
+		config, err := read(t, file, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return config.LeaderElection.LeaseName
+	}
+	all, a, b := lease(""), lease("namespaceSelector: shard=a"), lease("", "--namespace-selector=shard=b")
+	if all != DefaultConfig().LeaderElection.LeaseName || all == a || a == b {
+		t.Errorf("the leases are %s without a selector, %s and %s with one", all, a, b)
+	}
+	if again := lease("", "--namespace-selector", " shard = a "); again != a {
+		t.Errorf("the same selector has the leases %s and %s", a, again)
+	}
+	if named := lease("namespaceSelector: shard=a\nleaderElection: {leaseName: mine}"); named != "mine" {
+		t.Errorf("a lease that is named is called %s", named)
 	}
 }
 

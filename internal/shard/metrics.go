@@ -4,30 +4,20 @@ import (
 	"context"
 	"slices"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"github.com/telcodev/esim-operator/internal/instruments"
 )
 
 var (
-	namespacesNow = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "esim_shard_namespaces",
-		Help: "Namespaces with orders, wallets or terms, as this manager's namespaceSelector sees them: held, waiting for another shard to leave, or not selected.",
-	}, []string{"state"})
+	namespacesNow = instruments.GaugeVec("esim_shard_namespaces",
+		"Namespaces with orders, wallets or terms, as a manager with a namespaceSelector sees them, by state: held; waiting, while another shard holds them; not_selected.",
+		"state")
 
-	unclaimed = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "esim_shard_unclaimed_namespaces",
-		Help: "Namespaces with orders, wallets or terms that no shard works in: no manager's namespaceSelector selects them. Their orders wait.",
-	})
+	unclaimed = instruments.SingleGauge("esim_shard_unclaimed_namespaces",
+		"Namespaces with orders, wallets or terms that no shard works in, as no manager's namespaceSelector selects them: their orders wait.")
 
-	blocked = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "esim_shard_blocked",
-		Help: "1 while this manager does nothing because another works in the same namespaces.",
-	})
+	blocked = instruments.SingleGauge("esim_shard_blocked",
+		"1 while a leader does nothing because another works in the same namespaces: one has a namespaceSelector, and one has none.")
 )
-
-func init() { //nolint:gochecknoinits // the registry of controller-runtime is global
-	metrics.Registry.MustRegister(namespacesNow, unclaimed, blocked)
-}
 
 // tell shows how the namespaces stand.
 func (s *Shard) tell() {

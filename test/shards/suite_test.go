@@ -53,6 +53,9 @@ func run(shard string) (stop func()) {
 	config, err := manager.ReadConfig(args)
 	Expect(err).NotTo(HaveOccurred())
 	config.Workers = 64
+	// A busy machine must not end a leader: nothing here is about leases that run out.
+	config.LeaderElection.LeaseDuration = metav1.Duration{Duration: time.Minute}
+	config.LeaderElection.RenewDeadline = metav1.Duration{Duration: 50 * time.Second}
 	config.LeaderElection.RetryPeriod = metav1.Duration{Duration: 200 * time.Millisecond}
 	identity, err := env.ManagerConfig()
 	Expect(err).NotTo(HaveOccurred())
