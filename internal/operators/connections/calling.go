@@ -48,14 +48,20 @@ func (c *Connection) popLocked(n int) []types.NamespacedName {
 		if !ok {
 			break
 		}
-		call := c.called.add(order)
-		time.AfterFunc(keptFor, func() { c.lapse(order, call) })
+		c.callLocked(order)
 		woken = append(woken, order)
 	}
 	return woken
 }
 
-// lapse gives the slot of an order that did not come to the next one.
+// callLocked keeps a slot for an order that is about to be woken.
+func (c *Connection) callLocked(order types.NamespacedName) {
+	call := c.called.add(order)
+	time.AfterFunc(keptFor, func() { c.lapse(order, call) })
+}
+
+// lapse gives the slot of an order that did not come to the next one; and that it tries whether
+// the operator is back, where that is what it was called for.
 func (c *Connection) lapse(order types.NamespacedName, call uint64) {
 	c.mu.Lock()
 	if c.called.orders[order] != call {
@@ -63,12 +69,16 @@ func (c *Connection) lapse(order types.NamespacedName, call uint64) {
 		return
 	}
 	c.called.came(order)
+	due, paused := c.trialDueLocked()
 	var woken []types.NamespacedName
-	if c.suspension == nil && !c.breaker.IsOpen() {
+	if !paused {
 		woken = c.popLocked(1)
 	}
 	c.mu.Unlock()
 	c.wakeAll(woken)
+	if due {
+		c.afterPause()
+	}
 }
 
 // Called is asked when a pass over an order begins; passed is called when it ends. A slot that was

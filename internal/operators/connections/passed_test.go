@@ -2,11 +2,14 @@ package connections
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/telcodev/esim-operator/internal/operators"
 )
 
 // TestOrdersThatAreGoneKeepNoSlots: while an operator was away, a client's orders waited for it and
@@ -67,6 +70,53 @@ func TestAPassThatBeganBeforeTheCallDoesNotEndIt(t *testing.T) {
 		h.awake(t, "c")
 		h.Called(order("c"))()
 		enter(t, c, "d", false).Leave()
+	})
+}
+
+func TestOrdersThatAreGoneLeaveToTheNextToTryWhetherTheOperatorIsBack(t *testing.T) {
+	for name, paused := range map[string]func(*house) *Connection{
+		"calls pause": broken,
+		"our identity is refused": func(h *house) *Connection {
+			c := h.For("telco")
+			c.Connect(&silent{}, 10)
+			c.Suspend(&operators.Error{Class: operators.Misconfigured, Message: "refused"})
+			return c
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(Config{BreakerFailures: 5, BreakerDelay: time.Second, TrialInterval: time.Second})
+				c := paused(h)
+				for _, waits := range []string{"cancelled", "lost", "there"} {
+					_, _ = c.Enter(order(waits), false) // turned away, and noted as waiting
+				}
+				time.Sleep(time.Second)
+				h.awake(t, "cancelled")
+				h.Called(order("cancelled"))() // its pass ends without a call
+				h.awake(t, "lost")
+				time.Sleep(keptFor) // no pass comes
+				h.awake(t, "there")
+				enter(t, c, "there", false).Leave()
+				h.Called(order("there"))()
+				h.awake(t)
+			})
+		})
+	}
+}
+
+func TestTheOperatorItselfIsLookedAtOnceAllThatWaitedForItAreGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(DefaultConfig)
+		c := broken(h)
+		_, _ = c.Enter(order("gone"), false) // turned away, and noted as waiting
+		time.Sleep(DefaultConfig.BreakerDelay)
+		h.awake(t, "gone")
+		h.changed = nil
+		h.Called(order("gone"))()
+		synctest.Wait()
+		if !slices.Contains(h.changed, "telco") || c.TryAgain() == nil {
+			t.Error("nobody finds out whether it is back")
+		}
 	})
 }
 

@@ -1,6 +1,9 @@
 package connections
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // Trial finds out, without an order, whether an operator answers again that calls pause for.
 type Trial struct {
@@ -60,9 +63,25 @@ func (c *Connection) wakeOne() bool {
 		}
 	}
 	order, ok := pop()
+	if ok {
+		c.callLocked(order)
+	}
 	c.mu.Unlock()
 	if ok {
 		c.wake(order)
 	}
 	return ok
+}
+
+// trialDueLocked tells whether one order may try now whether the operator is back, and whether
+// nothing else goes in.
+func (c *Connection) trialDueLocked() (due, paused bool) {
+	switch {
+	case c.suspension != nil:
+		return !time.Now().Before(c.suspension.nextTrial), true
+	case c.breaker.IsOpen():
+		return c.breaker.RemainingDelay() <= 0, true
+	default:
+		return false, false
+	}
 }
