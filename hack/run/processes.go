@@ -124,7 +124,7 @@ func facadeProcess(s settings) supervise.Process {
 	return supervise.Process{
 		Name:        "facade",
 		Path:        s.file("bin", "manager"),
-		Args:        []string{"facade", "--bind-address=" + s.address(restPort), "--metrics-bind-address=0"},
+		Args:        []string{"facade", "--bind-address=" + s.address(restPort), "--metrics-bind-address=" + s.address(restMetricsPort)},
 		Env:         []string{"KUBECONFIG=" + s.file("facade.kubeconfig")},
 		StopTimeout: 20 * time.Second,
 	}

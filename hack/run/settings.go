@@ -31,6 +31,7 @@ const (
 	metricsPort
 	healthPort
 	restPort
+	restMetricsPort
 	notificationsPort
 	smtpPort
 	mailboxPort
@@ -57,6 +58,7 @@ var knownPorts = []knownPort{
 	{metricsPort, "the manager's metrics", "RUN_METRICS_PORT", 18080},
 	{healthPort, "the manager's health", "RUN_HEALTH_PORT", 18081},
 	{restPort, "the REST API", "RUN_API_PORT", 18090},
+	{restMetricsPort, "the REST API's metrics", "RUN_API_METRICS_PORT", 18091},
 	{notificationsPort, "notifications of operators", "RUN_NOTIFICATIONS_PORT", 18445},
 	{smtpPort, "the mail server", "RUN_SMTP_PORT", 18025},
 	{mailboxPort, "the mailbox", "RUN_MAILBOX_PORT", 18026},

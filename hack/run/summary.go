@@ -53,7 +53,7 @@ Ready. What runs:
   smdp-simulator  https://%s (ES2+), http://%s (control API; its front page explains it)
                   https://%s (Zendit), https://%s (eSIM Access), https://%s (Airalo)
   manager         http://%s/readyz, https://%s/metrics, https://%s (notifications of operators)
-  facade          http://%s (REST API; /docs explains it)
+  facade          http://%s (REST API; /docs explains it), https://%s/metrics
   mailbox         http://%s (what customers get by e-mail)
   webhooks        http://%s (what the client is told of its orders)
 
@@ -69,6 +69,6 @@ and view are empty. Ctrl-C ends everything; the state stays.
 `,
 		s.address(etcdPort), s.address(apiServerPort), s.address(es2plusPort), s.address(controlPort),
 		s.address(zenditPort), s.address(esimAccessPort), s.address(airaloPort),
-		s.address(healthPort), s.address(metricsPort), s.address(notificationsPort), s.address(restPort), s.address(mailboxPort), s.address(webhooksPort),
+		s.address(healthPort), s.address(metricsPort), s.address(notificationsPort), s.address(restPort), s.address(restMetricsPort), s.address(mailboxPort), s.address(webhooksPort),
 		s.shown(s.Dir), s.shown(s.file("env")))
 }

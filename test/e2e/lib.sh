@@ -7,7 +7,7 @@ export RUN_DIR=$folder/run
 offset=${E2E_PORT_OFFSET:-22000}
 export RUN_ETCD_PORT=$((offset + 2379)) RUN_ETCD_PEER_PORT=$((offset + 2380)) RUN_APISERVER_PORT=$((offset + 6443)) \
   RUN_SMDP_PORT=$((offset + 8443)) RUN_SMDP_CONTROL_PORT=$((offset + 8444)) \
-  RUN_METRICS_PORT=$((offset + 8080)) RUN_HEALTH_PORT=$((offset + 8081)) RUN_API_PORT=$((offset + 8090)) \
+  RUN_METRICS_PORT=$((offset + 8080)) RUN_HEALTH_PORT=$((offset + 8081)) RUN_API_PORT=$((offset + 8090)) RUN_API_METRICS_PORT=$((offset + 8091)) \
   RUN_NOTIFICATIONS_PORT=$((offset + 8445)) RUN_SMTP_PORT=$((offset + 8025)) RUN_MAILBOX_PORT=$((offset + 8026)) \
   RUN_WEBHOOKS_PORT=$((offset + 8096)) \
   RUN_ZENDIT_PORT=$((offset + 8446)) RUN_ESIM_ACCESS_PORT=$((offset + 8447)) RUN_AIRALO_PORT=$((offset + 8448))
