@@ -21,6 +21,8 @@ const (
 	goroutines  = "goroutines"
 	files       = "open files"
 	writesEach  = "API writes for an order"
+	written     = "API writes so far"
+	ended       = "orders ended so far"
 	ofManager   = "manager: "
 	ofFacade    = "facade: "
 	bytesPerMiB = 1 << 20
@@ -88,6 +90,36 @@ func courseOf(samples []sample, of string, from time.Duration) (course, bool) {
 	return course{of: of, first: at(times[0]), last: at(times[len(times)-1])}, true
 }
 
+// writesOf is how many writes an order took that ended within the first minutes from a time on, and
+// within the last ones: within minutes, as a write is seldom made in the moment in which the order
+// that it is for ends.
+func writesOf(samples []sample, from time.Duration) (course, bool) {
+	var within []sample
+	for _, s := range samples {
+		if s.at >= from {
+			within = append(within, s)
+		}
+	}
+	if len(within) < 3 {
+		return course{}, false
+	}
+	begin, end := within[0], within[len(within)-1]
+	span := min(settledIn, (end.at-begin.at)/2)
+	firstEnd, lastBegin := begin, begin
+	for _, s := range within {
+		if s.at <= begin.at+span {
+			firstEnd = s
+		}
+		if s.at <= end.at-span {
+			lastBegin = s
+		}
+	}
+	each := func(a, b sample) float64 {
+		return (b.figures[written] - a.figures[written]) / max(1, b.figures[ended]-a.figures[ended])
+	}
+	return course{of: writesEach, first: each(begin, firstEnd), last: each(lastBegin, end)}, true
+}
+
 func mean(of []float64) float64 {
 	sum := 0.0
 	for _, value := range of {
@@ -105,9 +137,12 @@ func (s *soak) judgeCourse(t *tally, samples []sample) error {
 	}
 	var grown []string
 	for _, of := range []string{
-		ofManager + memory, ofManager + goroutines, ofManager + files, ofFacade + memory, ofFacade + goroutines, ofFacade + files, writesEach,
+		writesEach, ofManager + memory, ofManager + goroutines, ofManager + files, ofFacade + memory, ofFacade + goroutines, ofFacade + files,
 	} {
 		c, told := courseOf(samples, of, from)
+		if of == writesEach {
+			c, told = writesOf(samples, from)
+		}
 		if !told {
 			if judged {
 				return fmt.Errorf("there are no figures of %q", of)

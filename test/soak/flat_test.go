@@ -14,7 +14,8 @@ func samplesOf(figure string, goes func(minutes float64) float64) []sample {
 	for at := 30 * time.Second; at <= 30*time.Minute; at += 30 * time.Second {
 		now := sample{at: at, figures: map[string]float64{
 			ofManager + memory: 100, ofManager + goroutines: 300, ofManager + files: 60,
-			ofFacade + memory: 60, ofFacade + goroutines: 80, ofFacade + files: 20, writesEach: 8,
+			ofFacade + memory: 60, ofFacade + goroutines: 80, ofFacade + files: 20,
+			written: 8 * 200 * at.Minutes(), ended: 200 * at.Minutes(),
 		}}
 		now.figures[figure] = goes(at.Minutes()) * (0.95 + noise.Float64()/10)
 		all = append(all, now)
@@ -26,11 +27,25 @@ func steadySoak() *soak { return &soak{settings: settings{steady: 500, storm: 30
 
 func TestWhatGrowsFromTheFifthMinuteOnFails(t *testing.T) {
 	for figure, first := range map[string]float64{
-		ofManager + memory: 100, ofManager + goroutines: 300, ofManager + files: 80, ofFacade + memory: 100, writesEach: 8,
+		ofManager + memory: 100, ofManager + goroutines: 300, ofManager + files: 80, ofFacade + memory: 100,
 	} {
 		leak := samplesOf(figure, func(minutes float64) float64 { return first * (1 + minutes/100) })
 		if err := steadySoak().judgeCourse(&tally{}, leak); err == nil || !strings.Contains(err.Error(), figure) {
 			t.Errorf("%s grows by a quarter: %v", figure, err)
+		}
+	}
+}
+
+func TestOrdersThatTakeMoreAndMoreWritesFail(t *testing.T) {
+	for each, grows := range map[float64]bool{0: false, 0.02: false, 0.2: true} {
+		all := samplesOf("nothing", func(float64) float64 { return 0 })
+		for _, now := range all { // each of the 200 orders of a minute takes a little more than before
+			minutes := now.at.Minutes()
+			now.figures[written] = 200 * (8*minutes + each*minutes*minutes/2)
+		}
+		err := steadySoak().judgeCourse(&tally{}, all)
+		if grows != (err != nil && strings.Contains(err.Error(), writesEach)) {
+			t.Errorf("%.2f more each minute: %v", each, err)
 		}
 	}
 }

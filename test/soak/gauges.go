@@ -98,16 +98,17 @@ func (g *gauges) sample(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ended := int(g.soak.deleted.Load())
+	done := int(g.soak.deleted.Load())
 	for _, order := range orders {
 		if order.Terminal() && order.DeletionTimestamp == nil {
-			ended++
+			done++
 		}
 	}
-	if ended > g.ended && g.writes > 0 {
-		now.figures[writesEach] = float64(writes-g.writes) / float64(ended-g.ended)
+	now.figures[written], now.figures[ended] = float64(writes), float64(done)
+	if done > g.ended && g.writes > 0 {
+		now.figures[writesEach] = float64(writes-g.writes) / float64(done-g.ended)
 	}
-	g.writes, g.ended = writes, ended
+	g.writes, g.ended = writes, done
 	g.mu.Lock()
 	g.samples = append(g.samples, now)
 	g.mu.Unlock()
@@ -123,7 +124,7 @@ func (g *gauges) sample(ctx context.Context) error {
 			text(ofFacade+memory, "%.0f"), text(ofFacade+goroutines, "%.0f"), text(ofFacade+files, "%.0f"), len(orders))
 	}
 	g.soak.sayf("%8s %10s %6s %8d %8d %13s%s", text(ofManager+memory, "%.0f"), text(ofManager+goroutines, "%.0f"),
-		text(ofManager+files, "%.0f"), ended, writes, text(writesEach, "%.1f"), facade)
+		text(ofManager+files, "%.0f"), done, writes, text(writesEach, "%.1f"), facade)
 	return nil
 }
 
