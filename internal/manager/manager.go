@@ -128,7 +128,7 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 	if err := mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error { return standDown(ctx, fence) })); err != nil {
 		return nil, fmt.Errorf("watching the lease: %w", err)
 	}
-	if err := mgr.Add(ctrlmanager.RunnableFunc(showLeading)); err != nil {
+	if err := mgr.Add(showLeading(config.LeaderElection.LeaseName)); err != nil {
 		return nil, fmt.Errorf("adding what shows who leads: %w", err)
 	}
 	return mgr, addChecks(mgr)
