@@ -75,7 +75,7 @@ var _ = Describe("An installation", func() {
 
 	It("limits the manager's lease to the one that its configuration names", func(ctx context.Context) {
 		config, limited := manager.DefaultConfig(), 0
-		for _, role := range ofKind[rbacv1.Role](rendered(ctx, "rbac"), "Role") {
+		for _, role := range ofKind[rbacv1.Role](rendered(ctx, "default"), "Role") {
 			for _, rule := range role.Rules {
 				if rule.Resources[0] == "leases" && rule.Verbs[0] != "create" {
 					Expect(rule.ResourceNames).To(ConsistOf(config.LeaderElection.LeaseName))
