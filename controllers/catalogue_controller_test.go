@@ -60,7 +60,8 @@ func listed(id, country, cost string) operators.Plan {
 type importer struct {
 	operator string
 	lister   *lister
-	writes   atomic.Int64
+	// writes are of products, and told those of the operator's status.
+	writes, told atomic.Int64
 	*controllers.CatalogueReconciler
 }
 
@@ -72,7 +73,7 @@ func newImporter(ctx context.Context, plans ...operators.Plan) *importer {
 	operator := &v1alpha1.EsimOperator{
 		ObjectMeta: metav1.ObjectMeta{Name: i.operator},
 		Spec: v1alpha1.EsimOperatorSpec{
-			// Its Secret is not there, so that the manager under test leaves it alone.
+			// Its Secret is not there, so that the manager under test cannot read its list.
 			Zendit:    &v1alpha1.ResellerDriver{CredentialsSecretRef: v1alpha1.SecretReference{Name: "not-there"}},
 			Timeout:   metav1.Duration{Duration: time.Second},
 			Catalogue: &v1alpha1.OperatorCatalogue{Currency: "USD", MarkupPercent: "100", Interval: metav1.Duration{Duration: time.Hour}},
@@ -89,12 +90,18 @@ func newImporter(ctx context.Context, plans ...operators.Plan) *importer {
 			i.writes.Add(1)
 			return c.Apply(ctx, object, opts...)
 		},
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			i.told.Add(1)
+			return c.SubResource(sub).Update(ctx, o, opts...)
+		},
 	})
 	pool := connections.NewPool(connections.DefaultConfig)
 	pool.For(i.operator).Connect(i.lister, 10)
 	i.CatalogueReconciler = &controllers.CatalogueReconciler{
 		Client: own, Live: own, Writer: counted, Connections: pool, Clock: clock.RealClock{}, Jitter: func() float64 { return 0 },
 	}
+	// The manager under test says once that it is not connected, and then nothing for a minute.
+	Eventually(func() *metav1.Condition { return i.imported(ctx) }).WithContext(ctx).ShouldNot(BeNil())
 	return i
 }
 
@@ -108,8 +115,8 @@ func (i *importer) look(ctx context.Context) {
 	}).Should(Succeed())
 }
 
-// connected has the controller look once, at an operator whose Ready is as given, and tells when
-// it looks again.
+// connected has the controller look once, at an operator whose Ready is as given and of whose list
+// nothing was said yet, and tells when it looks again.
 func (i *importer) connected(ctx context.Context, ready metav1.ConditionStatus) time.Duration {
 	GinkgoHelper()
 	own := i.Client
@@ -120,7 +127,9 @@ func (i *importer) connected(ctx context.Context, ready metav1.ConditionStatus) 
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 			err := c.Get(ctx, key, o, opts...)
 			if operator, ok := o.(*v1alpha1.EsimOperator); ok {
-				meta.SetStatusCondition((*[]metav1.Condition)(&operator.Status.Conditions), metav1.Condition{Type: v1alpha1.ConditionReady, Status: ready, Reason: "Told"})
+				conditions := (*[]metav1.Condition)(&operator.Status.Conditions)
+				meta.SetStatusCondition(conditions, metav1.Condition{Type: v1alpha1.ConditionReady, Status: ready, Reason: "Told"})
+				meta.RemoveStatusCondition(conditions, v1alpha1.ConditionCatalogueImported)
 			}
 			return err
 		},
@@ -212,10 +221,11 @@ var _ = Describe("An operator's list", func() {
 		i := newImporter(ctx, listed("jp-1", "JPN", "2"))
 		i.Connections = connections.NewPool(connections.DefaultConfig)
 		Expect(i.connected(ctx, metav1.ConditionTrue)).To(BeNumerically("<=", time.Second))
-		Expect(i.imported(ctx)).To(BeNil())
+		Expect(i.told.Load()).To(BeZero())
 
 		By("saying so where the operator is not Ready either")
 		Expect(i.connected(ctx, metav1.ConditionFalse)).To(BeNumerically(">=", time.Minute))
+		Expect(i.told.Load()).NotTo(BeZero())
 		Expect(i.imported(ctx).Message).To(ContainSubstring("not connected"))
 	})
 
