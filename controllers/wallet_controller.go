@@ -62,6 +62,8 @@ const (
 	// walletWriteInterval is how far apart the writes of one wallet's status are, however many
 	// orders change its sums: a little less than the second within which they must be right.
 	walletWriteInterval = 800 * time.Millisecond
+	// walletOpeningInterval is how often a wallet asks whether its client's book can be opened now.
+	walletOpeningInterval = 250 * time.Millisecond
 	// walletHeldInterval is how often a deleted wallet looks whether orders still count
 	// against it. Most often it is told before.
 	walletHeldInterval = 5 * time.Second
@@ -115,6 +117,9 @@ func (r *WalletReconciler) work(ctx context.Context, wallet *v1alpha1.EsimWallet
 		change.batch, trouble = batch, errors.Join(trouble, err)
 	}
 	status, err := r.statusOf(ctx, wallet, change)
+	if errors.Is(err, ledger.ErrOpening) {
+		return walletOpeningInterval, trouble
+	}
 	if err != nil {
 		return 0, errors.Join(trouble, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -266,6 +267,46 @@ func TestABookIsOpenedFromAllPages(t *testing.T) {
 	})
 	if diff := cmp.Diff(sums{"85", "85", 5}, a.sums(books, wallet)); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
+	}
+}
+
+// A new leader has all clients' books to open. Who buys is not to wait for those that are opened
+// to show what is in them.
+func TestBooksThatNobodyBuysByAreOpenedOneAtATime(t *testing.T) {
+	a := newAcme(t)
+	mine := a.wallet("main", "100")
+	other := &v1alpha1.EsimWallet{ObjectMeta: metav1.ObjectMeta{Namespace: "other", Name: "main"}, Spec: mine.Spec}
+	a.must(a.api.Create(t.Context(), other))
+	asked, let := make(chan struct{}), make(chan struct{})
+	books := a.ledger()
+	books.Live = onList(a.api, func(_ context.Context, list func() error, into client.ObjectList) error {
+		if _, orders := into.(*v1alpha1.EsimOrderList); orders {
+			asked <- struct{}{}
+			<-let
+		}
+		return list()
+	})
+	shown := make(chan error, 1)
+	go func() {
+		_, err := books.Totals(t.Context(), mine)
+		shown <- err
+	}()
+	<-asked // the list of the one is under way
+	if _, err := books.Totals(t.Context(), other); !errors.Is(err, ledger.ErrOpening) {
+		t.Errorf("the other's totals meanwhile: %v, want %v", err, ledger.ErrOpening)
+	}
+	bought := make(chan error, 1)
+	go func() {
+		_, err := books.Charges(t.Context(), other)
+		bought <- err
+	}()
+	<-asked // that of the other is not held up for who needs it
+	close(let)
+	if err := errors.Join(<-shown, <-bought); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := books.Totals(t.Context(), other); err != nil {
+		t.Errorf("the other's totals afterwards: %v", err)
 	}
 }
 

@@ -31,7 +31,13 @@ type Ledger struct {
 	mu      sync.Mutex
 	books   map[string]*book
 	changed func(types.NamespacedName)
+	// unhurried is held by the one who opens a book only to show what is in it.
+	unhurried sync.Mutex
 }
+
+// ErrOpening says that the books of other clients are being opened, and that this one's turn has
+// not come: ask again soon.
+var ErrOpening = errors.New("the book is opened later: another one is being opened")
 
 // OnChange sets what is called with each wallet whose sums may have changed. It must not
 // block.
@@ -109,9 +115,17 @@ func (l *Ledger) Charges(ctx context.Context, wallet *v1alpha1.EsimWallet) (int,
 	return b.charges(wallet.FirstUID()), nil
 }
 
-// Totals are a wallet's sums now.
+// Totals are a wallet's sums now. Books that are not open are opened for it one at a time, and the
+// error is ErrOpening for who would have to wait: a new leader that lists all clients' orders at once
+// would keep the API server from the client who is buying, and hold all those lists in memory.
 func (l *Ledger) Totals(ctx context.Context, wallet *v1alpha1.EsimWallet) (Totals, error) {
 	b := l.book(wallet.Namespace)
+	if !b.isOpen() {
+		if !l.unhurried.TryLock() {
+			return Totals{}, ErrOpening
+		}
+		defer l.unhurried.Unlock()
+	}
 	if err := b.use(ctx, l.Live); err != nil {
 		return Totals{}, err
 	}

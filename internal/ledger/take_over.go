@@ -102,10 +102,22 @@ func listOrders(ctx context.Context, live client.Reader, namespace string) (orde
 		if next == "" {
 			asOf = page.ResourceVersion
 		}
+		for i := range page.Items {
+			lighten(&page.Items[i])
+		}
 		orders = append(orders, page.Items...)
 		if next = page.Continue; next == "" {
 			return orders, asOf, nil
 		}
+	}
+}
+
+// lighten takes from an order what no book, audit or statement reads. What is uncharged stays
+// complete: it may be written to.
+func lighten(order *v1alpha1.EsimOrder) {
+	order.ManagedFields = nil
+	if order.Status.Charge != nil {
+		order.Status.Conditions = nil
 	}
 }
 
