@@ -22,10 +22,14 @@ func selling(scale sales.Scale) []measurement {
 	return []measurement{
 		{name: "orders", sale: func(ctx context.Context) ([]figures.Figure, error) { return sales.Orders(ctx, scale) }},
 		{name: "counts", sale: sales.Counts},
-		{name: "memory", sale: func(ctx context.Context) ([]figures.Figure, error) { return sales.Memory(ctx, someStored, manyStored) }},
+		{name: "memory", sale: func(ctx context.Context) ([]figures.Figure, error) {
+			return sales.Memory(ctx, scale, someStored, manyStored)
+		}},
 		{name: "polls", sale: func(ctx context.Context) ([]figures.Figure, error) { return sales.Polls(ctx, sales.DueOrders) }},
 		{name: "slow", sale: sales.Slow},
-		{name: "large", sale: func(ctx context.Context) ([]figures.Figure, error) { return sales.Memory(ctx, manyStored, mostStored) }, long: true},
+		{name: "large", sale: func(ctx context.Context) ([]figures.Figure, error) {
+			return sales.Memory(ctx, scale, manyStored, mostStored)
+		}, long: true},
 	}
 }
 

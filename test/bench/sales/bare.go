@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/test/stand"
 )
 
 // bare is a client that does nothing but the writes of orders, in the place of a manager: what it
@@ -67,6 +68,27 @@ func (b *bare) rate(ctx context.Context, buyer client.Client, operator string, o
 	}
 	group.Wait()
 	return float64(orders) / time.Since(began).Seconds(), errors.Join(faults...)
+}
+
+// overheads is how many seconds the four writes of an order took, of orders that came at a pace,
+// whether those before were written or not.
+func (b *bare) overheads(ctx context.Context, buyer client.Client, perSecond float64, lasting time.Duration) ([]float64, error) {
+	orders := int(lasting.Seconds() * perSecond)
+	pause := time.Duration(float64(time.Second) / perSecond)
+	took, faults, began := make([]float64, orders), make([]error, orders), time.Now()
+	var group sync.WaitGroup
+	for i := range orders {
+		if err := sleepUntil(ctx, began.Add(time.Duration(i)*pause)); err != nil {
+			return nil, err
+		}
+		group.Go(func() {
+			sent := time.Now()
+			faults[i] = b.deliver(ctx, buyer, stand.Telco)
+			took[i] = time.Since(sent).Seconds()
+		})
+	}
+	group.Wait()
+	return took, errors.Join(faults...)
 }
 
 // deliver makes the four writes of an order: the order, the intent, the Secret, the delivery.

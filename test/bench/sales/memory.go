@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -47,7 +48,7 @@ func installed(order map[string]any, _ int) error {
 
 // Memory measures what finished orders cost the manager in memory, and how long a manager that is
 // started with them takes until it delivers a new order.
-func Memory(ctx context.Context, orders ...int) (measured []figures.Figure, err error) {
+func Memory(ctx context.Context, scale Scale, orders ...int) (measured []figures.Figure, err error) {
 	m, err := openMarket(ctx, testenv.AuditNone)
 	if err != nil {
 		return nil, err
@@ -82,7 +83,10 @@ func Memory(ctx context.Context, orders ...int) (measured []figures.Figure, err 
 			Name: fmt.Sprintf("bytes_per_order_%d", n), What: fmt.Sprintf("memory for each of %d finished orders", n),
 			Unit: "B", Values: []float64{float64(held-none) / float64(n)},
 		})
-		started, err := m.restarted(ctx, n)
+		if err := m.heapProfile(ctx, scale.Profiles, n); err != nil {
+			return nil, err
+		}
+		started, err := m.restarted(ctx, scale.Profiles, n)
 		if err != nil {
 			return nil, err
 		}
@@ -91,8 +95,16 @@ func Memory(ctx context.Context, orders ...int) (measured []figures.Figure, err 
 	return measured, nil
 }
 
+// heapProfile writes what holds the manager's memory into a folder; nothing where that is empty.
+func (m *market) heapProfile(ctx context.Context, folder string, n int) error {
+	if folder == "" {
+		return nil
+	}
+	return m.fetchManagers(ctx, "/debug/pprof/heap", filepath.Join(folder, fmt.Sprintf("memory_%d.manager.heap.pprof", n)))
+}
+
 // restarted ends the manager as an upgrade does, and starts another.
-func (m *market) restarted(ctx context.Context, n int) ([]figures.Figure, error) {
+func (m *market) restarted(ctx context.Context, profiles string, n int) ([]figures.Figure, error) {
 	if err := m.manager.Signal(syscall.SIGTERM); err != nil {
 		return nil, err
 	}
@@ -117,7 +129,13 @@ func (m *market) restarted(ctx context.Context, n int) ([]figures.Figure, error)
 	if err := m.startManager(ctx); err != nil {
 		return nil, err
 	}
+	ready := time.Since(began)
+	stop := m.profile(ctx, profiles, fmt.Sprintf("restart_%d", n), 15*time.Second)
 	took, err := m.until(ctx, seen, order.Namespace, order.Name, began)
+	if err := errors.Join(err, stop()); err != nil {
+		return nil, err
+	}
+	peak, err := m.peak()
 	if err != nil {
 		return nil, err
 	}
@@ -131,5 +149,7 @@ func (m *market) restarted(ctx context.Context, n int) ([]figures.Figure, error)
 	return []figures.Figure{
 		{Name: fmt.Sprintf("restart_%d", n), What: fmt.Sprintf("from a manager's start with %d orders to a new order's delivery", n), Unit: "s", Values: []float64{took.Seconds()}},
 		{Name: fmt.Sprintf("rss_%d", n), What: fmt.Sprintf("the manager's resident memory with %d orders", n), Unit: "B", Values: []float64{float64(held)}},
+		{Name: fmt.Sprintf("ready_%d", n), What: "… until it is ready", Unit: "s", Values: []float64{ready.Seconds()}},
+		{Name: fmt.Sprintf("rss_peak_%d", n), What: "… at most, since its start", Unit: "B", Values: []float64{float64(peak)}},
 	}, nil
 }

@@ -89,23 +89,31 @@ func Orders(ctx context.Context, scale Scale) (measured []figures.Figure, err er
 		delivered.Values, baseline.Values = append(delivered.Values, with), append(baseline.Values, without)
 		ratio.Values = append(ratio.Values, with/without)
 	}
-	late, err := m.latency(ctx, delivered.Median()/2, scale.Repetitions)
+	late, err := m.latency(ctx, beside, b, delivered.Median()/2, scale.Repetitions)
 	return append([]figures.Figure{ratio, delivered, baseline, concurrency}, late...), err
 }
 
-// latency at half of what the manager can take.
-func (m *market) latency(ctx context.Context, perSecond float64, repetitions int) ([]figures.Figure, error) {
+// latency at half of what the manager can take, and what the four writes of an order take by
+// themselves at that pace.
+func (m *market) latency(ctx context.Context, beside *market, b *bare, perSecond float64, repetitions int) ([]figures.Figure, error) {
+	const lasting = 10 * time.Second
 	what := fmt.Sprintf("create → DELIVERED at %.0f orders/s, without the operator's own time", perSecond)
 	p50 := figures.Figure{Name: "latency_overhead_p50", What: what + ", p50", Unit: "s"}
 	p99 := figures.Figure{Name: "latency_overhead_p99", What: what + ", p99", Unit: "s"}
+	bare50 := figures.Figure{Name: "latency_bare_p50", What: "… the four writes of a bare client at that pace, p50", Unit: "s"}
+	bare99 := figures.Figure{Name: "latency_bare_p99", What: "… p99", Unit: "s"}
 	for n := range repetitions {
-		over, err := m.overheads(ctx, fmt.Sprintf("late%d", n), perSecond, 10*time.Second)
+		over, err := m.overheads(ctx, fmt.Sprintf("late%d", n), perSecond, lasting)
 		if err != nil {
 			return nil, err
 		}
 		p50.Values, p99.Values = append(p50.Values, quantile(over, 0.5)), append(p99.Values, quantile(over, 0.99))
+		if over, err = b.overheads(ctx, beside.buyer, perSecond, lasting); err != nil {
+			return nil, err
+		}
+		bare50.Values, bare99.Values = append(bare50.Values, quantile(over, 0.5)), append(bare99.Values, quantile(over, 0.99))
 	}
-	return []figures.Figure{p50, p99}, nil
+	return []figures.Figure{p50, p99, bare50, bare99}, nil
 }
 
 // sell creates orders as fast as it can, and returns how many a second were delivered, from the

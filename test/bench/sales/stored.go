@@ -145,6 +145,20 @@ func (m *market) resident() (int64, error) {
 	return pages * int64(os.Getpagesize()), err
 }
 
+// peak is the most of the machine's memory that the manager has had, in bytes.
+func (m *market) peak() (int64, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", m.manager.PID(), "status"))
+	if err != nil {
+		return 0, fmt.Errorf("looking at the manager: %w", err)
+	}
+	found := regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`).FindSubmatch(text)
+	if found == nil {
+		return 0, fmt.Errorf("the system does not tell the manager's greatest memory")
+	}
+	kilobytes, err := strconv.ParseInt(string(found[1]), 10, 64)
+	return kilobytes << 10, err
+}
+
 // deliver has one new order delivered, which the manager sees after all that was stored before.
 func (m *market) deliver(ctx context.Context, name, operator string) error {
 	seen, err := watchDeliveries(ctx, m.buyer, name)
