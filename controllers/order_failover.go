@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -235,11 +237,24 @@ func (u *unsentRequests) forget(request string) {
 	delete(u.known, request)
 }
 
-// forgetAll is for when another process may have sent any of them.
-func (u *unsentRequests) forgetAll() {
+// forgetAll forgets the requests of orders that another process may have sent since.
+func (u *unsentRequests) forgetAll(of []v1alpha1.EsimOrder) {
+	orders := make(map[string]struct{}, len(of))
+	for i := range of {
+		orders[orderOfRequest(requestID(of[i].FirstUID(), 1))] = struct{}{}
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	clear(u.known)
+	maps.DeleteFunc(u.known, func(request string, _ struct{}) bool {
+		_, is := orders[orderOfRequest(request)]
+		return is
+	})
+}
+
+// orderOfRequest is what the request IDs of all attempts of an order begin with.
+func orderOfRequest(request string) string {
+	order, _, _ := strings.Cut(request, "-")
+	return order
 }
 
 // calling has do make a call that may buy. A request under which nothing was sent stays one

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/shard"
 )
 
@@ -77,8 +78,16 @@ func addAll(ctx context.Context, reader client.Reader, list client.ObjectList, n
 }
 
 // Forget drops what is known of a client that another shard works for, or has worked for: its
-// book, and which requests were never sent.
-func (r *OrderReconciler) Forget(namespace string) {
+// book, and which requests were never sent. An order that this process worked on is in its cache.
+func (r *OrderReconciler) Forget(ctx context.Context, namespace string) error {
+	if namespace == shard.ClusterScope {
+		return nil
+	}
+	var orders v1alpha1.EsimOrderList
+	if err := r.Client.List(ctx, &orders, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing the orders of namespace %s: %w", namespace, err)
+	}
 	r.Ledger.Distrust(namespace)
-	r.unsent.forgetAll()
+	r.unsent.forgetAll(orders.Items)
+	return nil
 }

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -58,7 +59,10 @@ const (
 func (s *Shard) turn(namespace string, selected bool) move {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.places[namespace]
+	p, known := s.places[namespace]
+	if !known {
+		return toWait // dropped since it was queued
+	}
 	p.selected = selected
 	switch {
 	case (p.state == foreign || p.state == letting) && selected:
@@ -90,7 +94,10 @@ func (s *Shard) take(ctx context.Context, namespace string) (again time.Duration
 		s.noteHolder(namespace, holder)
 		return lookAgain
 	}
-	s.forget(namespace)
+	if err := s.forget(ctx, namespace); err != nil {
+		s.Log.Error(err, "Forgetting what was known of a namespace", "namespace", namespace)
+		return lookAgain
+	}
 	s.Log.Info("Works in a namespace from now on", "namespace", namespace)
 	s.settle(namespace, held)
 	s.taken(ctx, namespace)
@@ -99,8 +106,7 @@ func (s *Shard) take(ctx context.Context, namespace string) (again time.Duration
 
 // let gives a namespace up.
 func (s *Shard) let(ctx context.Context, namespace string, exists bool) (again time.Duration) {
-	s.forget(namespace)
-	if err := s.release(ctx, namespace); err != nil {
+	if err := errors.Join(s.forget(ctx, namespace), s.release(ctx, namespace)); err != nil {
 		s.Log.Error(err, "Leaving a namespace", "namespace", namespace)
 		return lookAgain
 	}
@@ -112,10 +118,11 @@ func (s *Shard) let(ctx context.Context, namespace string, exists bool) (again t
 	return 0
 }
 
-func (s *Shard) forget(namespace string) {
-	if s.Forget != nil {
-		s.Forget(namespace)
+func (s *Shard) forget(ctx context.Context, namespace string) error {
+	if s.Forget == nil {
+		return nil
 	}
+	return s.Forget(ctx, namespace)
 }
 
 // taken tells everybody of a namespace.

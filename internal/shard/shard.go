@@ -51,7 +51,7 @@ type Config struct {
 	Log logr.Logger
 	// Forget, where set, drops what is known of a namespace. It is called while nobody is in there:
 	// another shard has worked in it, or will.
-	Forget func(namespace string)
+	Forget func(ctx context.Context, namespace string) error
 }
 
 // Shard is the part of all clients that this process works for while it leads. A nil Shard is

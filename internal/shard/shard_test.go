@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,5 +63,26 @@ func TestNamespacesThatNobodyWorksInAreNamed(t *testing.T) {
 	named, err := s.unclaimed(t.Context())
 	if diff := cmp.Diff([]string{"nobodys"}, named); err != nil || diff != "" {
 		t.Fatalf("%v -want +got:\n%s", err, diff)
+	}
+}
+
+func TestANamespaceThatIsGoneIsForgotten(t *testing.T) {
+	api := fake.NewClientBuilder().WithScheme(leasesAndNamespaces).Build()
+	s := New(Config{
+		Name: "a", Namespace: system, Selector: labels.Everything(), Namespaces: api, Live: api, Writer: api,
+		Clock: clocktesting.NewFakeClock(time.Now()), Log: logr.Discard(),
+	})
+	close(s.cleared)
+	if _, ok := s.Enter(t.Context(), "gone"); ok {
+		t.Fatal("a pass began in a namespace that does not exist")
+	}
+	// It may be queued again after it was dropped: its last event came late.
+	for range 2 {
+		if again := s.look(t.Context(), "gone"); again != 0 {
+			t.Fatalf("it is looked at again after %s", again)
+		}
+		if len(s.places) != 0 {
+			t.Fatalf("%d places are remembered", len(s.places))
+		}
 	}
 }
