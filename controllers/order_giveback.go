@@ -102,6 +102,9 @@ func (r *OrderReconciler) retryGiveBack(ctx context.Context, p *pass, failed *op
 	ctrl.LoggerFrom(ctx).Info("Not given back yet", "class", failed.Class, "error", failed.Error(), "cause", fmt.Sprint(failed.Err))
 	provisioning := p.provisioning()
 	provisioning.Tries++
+	if last := provisioning.LastError; last != nil && last.Time.After(p.now) {
+		last.Time = p.time() // the clock was set back, and an error of the future is due at once
+	}
 	d := r.later(p, failed, r.Pace.retryDelay(failed, provisioning.Tries, false, r.Jitter()))
 	d.reason = reasonGivingBack
 	if failed.Class == operators.Misconfigured {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/operators"
@@ -140,5 +141,26 @@ func TestWhatTheBooksDoNotKnowIsGivenUpInTime(t *testing.T) {
 	order := d.reaches(v1alpha1.PhaseFailed, time.Hour)
 	if order.Status.Charge.Refund == nil {
 		t.Error("it is not refunded")
+	}
+}
+
+func TestWhatIsGivenBackKeepsItsPaceAfterTheClockWasSetBack(t *testing.T) {
+	d, wholesaler := twoSources(t)
+	wholesaler.set(func(v *vendor) { v.deaf = true })
+	d.order()
+	d.passes(1)
+	wholesaler.set(func(v *vendor) { v.failing = lookUpFailures["not answered"] })
+	d.edit(wantsCancel)
+	d.passes(6)
+	before := d.look().Status.Provisioning
+	d.clock.SetTime(before.LastError.Time.Add(-time.Hour))
+	for range 4 { // somebody edits the order each second
+		if _, err := d.Work(t.Context(), types.NamespacedName{Namespace: d.shop.Name, Name: "order"}); err != nil {
+			t.Fatal(err)
+		}
+		d.clock.SetTime(d.clock.Now().Add(time.Second))
+	}
+	if tries := d.look().Status.Provisioning.Tries - before.Tries; tries != 1 {
+		t.Errorf("it was tried %d times within 4 seconds, want once", tries)
 	}
 }
