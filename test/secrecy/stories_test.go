@@ -80,10 +80,17 @@ func has(ctx context.Context, name, condition string) {
 	}).WithContext(ctx).Should(ContainElement(condition))
 }
 
+// remove deletes an order. It goes half a minute later, where somebody could not be told of its end.
 func remove(ctx context.Context, name string) {
 	GinkgoHelper()
 	Expect(k8s.Delete(ctx, look(ctx, name))).To(Succeed())
-	Eventually(func() string { return look(ctx, name).Name }).WithContext(ctx).Should(BeEmpty(), name)
+}
+
+func goes(ctx context.Context, names ...string) {
+	GinkgoHelper()
+	for _, name := range names {
+		Eventually(func() string { return look(ctx, name).Name }).WithContext(ctx).Should(BeEmpty(), name)
+	}
 }
 
 func iccidOf(ctx context.Context, name string) activation.ICCID {
@@ -193,7 +200,7 @@ func end(ctx context.Context) {
 	edit(ctx, "scarce", cancel)
 	edit(ctx, "stuck", cancel)
 	remove(ctx, "stuck-and-deleted")
-	becomes(ctx, v1alpha1.PhaseCancelled, "scarce", "stuck")
+	becomes(ctx, v1alpha1.PhaseCancelled, "scarce", "stuck", "stuck-and-deleted")
 	Expect(shop.SMDP.ClearFaults()).To(Succeed())
 
 	By("cancelling after the delivery, also where the operator refuses")
@@ -289,4 +296,7 @@ func tell(ctx context.Context) {
 	becomes(ctx, v1alpha1.PhaseDelivered, "not-told")
 	Eventually(post.refusals.Load).WithContext(ctx).Should(BeNumerically(">=", 1))
 	post.refuseLogins(false)
+
+	By("letting deleted orders go")
+	goes(ctx, "stuck-and-deleted", "deleted")
 }
