@@ -8,9 +8,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/transport"
@@ -53,7 +55,9 @@ Start with
   kubectl esim quote japan 1gb-7d             what it costs you
   kubectl esim buy japan 1gb-7d --wait        buy it
   kubectl esim qr <order>                     install it on a phone
-  kubectl esim describe <order>               what became of it, in plain words`
+  kubectl esim describe <order>               what became of it, in plain words
+
+The flags of kubectl for clusters and users work too; kubectl options lists them.`
 
 // New is the command with all that is below it.
 func New(env Environment) *cobra.Command {
@@ -66,13 +70,21 @@ func New(env Environment) *cobra.Command {
 	root.SetIn(env.In)
 	root.SetOut(env.Out)
 	root.SetErr(env.ErrOut)
+	p.flags.CacheDir = nil // nothing is discovered, so nothing is kept
 	p.flags.AddFlags(root.PersistentFlags())
+	hideAllBut(root.PersistentFlags(), "namespace", "context", "kubeconfig")
 	addVerbosity(root)
 	root.AddCommand(
 		p.buy(), p.get(), p.describe(), p.qr(), p.cancel(), p.refresh(),
 		p.quote(), p.wallet(), p.operators(), p.doctor(),
 	)
 	return root
+}
+
+// hideAllBut leaves the flags that everybody needs in a command's help. The others are kubectl's
+// own (kubectl options lists them), and work all the same.
+func hideAllBut(flags *pflag.FlagSet, shown ...string) {
+	flags.VisitAll(func(f *pflag.Flag) { f.Hidden = !slices.Contains(shown, f.Name) })
 }
 
 // addVerbosity adds the -v that kubectl has.
