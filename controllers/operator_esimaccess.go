@@ -24,6 +24,7 @@ func (d drivers) esimAccess(operator *v1alpha1.EsimOperator, secret *corev1.Secr
 		Guard:             d.fence.Enter,
 		OnCall:            onCall,
 		WrapTransport:     d.wrap,
+		Dial:              d.dial,
 	})
 	if err != nil {
 		return nil, unusable(secret, err)

@@ -20,6 +20,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/leader"
 	"github.com/telcodev/esim-operator/internal/operators"
 	"github.com/telcodev/esim-operator/internal/operators/es2plus"
+	"github.com/telcodev/esim-operator/internal/operators/tunnel"
 )
 
 // probesAtOnce is how many operators are looked at in parallel: one that hangs must not keep
@@ -95,12 +96,19 @@ type DriverFactory func(operator *v1alpha1.EsimOperator, secret *corev1.Secret, 
 type drivers struct {
 	fence *leader.Fence
 	wrap  func(http.RoundTripper) http.RoundTripper
+	dial  tunnel.Dial
 }
 
 // NewDrivers is the DriverFactory of this version of the manager. fence is asked before each
 // call that buys or gives back. wrap, where set, wraps what carries the calls.
 func NewDrivers(fence *leader.Fence, wrap func(http.RoundTripper) http.RoundTripper) DriverFactory {
-	d := drivers{fence, wrap}
+	return NewDriversThrough(nil, fence, wrap)
+}
+
+// NewDriversThrough is NewDrivers for operators that are connected to by dial, such as through a
+// proxy; directly where it is nil.
+func NewDriversThrough(dial tunnel.Dial, fence *leader.Fence, wrap func(http.RoundTripper) http.RoundTripper) DriverFactory {
+	d := drivers{fence, wrap, dial}
 	return func(operator *v1alpha1.EsimOperator, secret *corev1.Secret, onCall func(operators.Call)) (operators.Driver, error) {
 		switch {
 		case operator.Spec.ES2Plus != nil:
@@ -122,7 +130,7 @@ func (d drivers) es2plus(operator *v1alpha1.EsimOperator, secret *corev1.Secret,
 	if err != nil {
 		return nil, err
 	}
-	config.Guard, config.OnCall, config.WrapTransport = d.fence.Enter, onCall, d.wrap
+	config.Guard, config.OnCall, config.WrapTransport, config.Dial = d.fence.Enter, onCall, d.wrap, d.dial
 	driver, err := es2plus.New(config)
 	if err != nil {
 		return nil, unusable(secret, err)

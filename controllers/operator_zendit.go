@@ -22,6 +22,7 @@ func (d drivers) zendit(operator *v1alpha1.EsimOperator, secret *corev1.Secret, 
 		OnCall:            onCall,
 		Guard:             d.fence.Enter,
 		WrapTransport:     d.wrap,
+		Dial:              d.dial,
 	})
 	if err != nil {
 		return nil, unusable(secret, err)

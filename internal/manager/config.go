@@ -51,6 +51,8 @@ type Config struct {
 	Pace controllers.Pace `json:"pace"`
 	// Breaker is how an operator that does not answer is left alone.
 	Breaker Breaker `json:"breaker"`
+	// OperatorProxy is the way to operators, where it is not a direct one.
+	OperatorProxy OperatorProxy `json:"operatorProxy"`
 	// Notifications is where mobile operators report what becomes of profiles.
 	Notifications Notifications `json:"notifications"`
 	// VendorWebhooks is where wholesalers' webhooks are taken.
@@ -113,6 +115,7 @@ func DefaultConfig() Config {
 			Failures: breaker.BreakerFailures, Delay: metav1.Duration{Duration: breaker.BreakerDelay},
 			TrialInterval: metav1.Duration{Duration: breaker.TrialInterval}, LostAnswersLimit: breaker.LostAnswersLimit,
 		},
+		OperatorProxy:  OperatorProxy{Direct: []string{}},
 		Notifications:  Notifications{BindAddress: "0"},
 		VendorWebhooks: VendorWebhooks{BindAddress: "0", TrustedProxies: []string{}},
 		Mail:           defaultMail,
@@ -196,7 +199,7 @@ func (c Config) validate() error {
 			return fmt.Errorf("pace.%s.max must be at least pace.%s.initial, and that more than 0s", name, name)
 		}
 	}
-	for _, validate := range []func() error{c.Notifications.validate, c.VendorWebhooks.validate, c.Mail.validate, c.Webhooks.validate} {
+	for _, validate := range []func() error{c.OperatorProxy.validate, c.Notifications.validate, c.VendorWebhooks.validate, c.Mail.validate, c.Webhooks.validate} {
 		if err := validate(); err != nil {
 			return err
 		}

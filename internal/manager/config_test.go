@@ -56,6 +56,9 @@ func TestABadConfigurationNamesTheFieldAndTheRemedy(t *testing.T) {
 		"backoff upside down": {
 			file: "pace: {transient: {initial: 1m, max: 1s}}", want: "pace.transient.max must be at least pace.transient.initial",
 		},
+		"proxy":                   {file: "operatorProxy: {url: 'socks5://proxy:1080'}", want: "operatorProxy.url cannot be used: it may be http://host:port"},
+		"proxy's password":        {file: "operatorProxy: {url: 'http://a:b@proxy:3128'}", want: "without a password"},
+		"past the proxy":          {file: "operatorProxy: {url: 'http://proxy:3128', direct: ['a,b']}", want: `operatorProxy.direct[0] is "a,b"`},
 		"receiver's address":      {file: `notifications: {bindAddress: "8444", certDir: /tls}`, want: `notifications.bindAddress is "8444"`},
 		"receiver's certificate":  {file: `notifications: {bindAddress: ":8444"}`, want: "notifications.certDir is empty"},
 		"hooks' address":          {file: `vendorWebhooks: {bindAddress: "8445", certDir: /tls}`, want: `vendorWebhooks.bindAddress is "8445"`},

@@ -112,7 +112,7 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 	if o.Writer != nil {
 		writer = o.Writer(writer)
 	}
-	parts := parts{mgr: mgr, writer: writer, live: live, fence: fence, clock: clock.RealClock{}, newDriver: controllers.NewDrivers(fence, o.WrapTransport)}
+	parts := parts{mgr: mgr, writer: writer, live: live, fence: fence, clock: clock.RealClock{}, newDriver: controllers.NewDriversThrough(config.OperatorProxy.dial(), fence, o.WrapTransport)}
 	if o.Live != nil {
 		parts.live = o.Live(parts.live)
 	}

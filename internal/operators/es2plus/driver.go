@@ -13,6 +13,7 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
@@ -53,6 +54,8 @@ type Config struct {
 	// its turn; nil allows always. leave is called when the exchange has ended. With an error
 	// nothing is sent: the call fails as Transient, with that error as its cause.
 	Guard func() (leave func(), err error)
+	// Dial connects, such as through a proxy; nil for a net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// WrapTransport, where set, wraps what carries the calls, for tests that lose them and for
 	// tracing. It sees credentials: it must log nothing of a request's body.
 	WrapTransport func(http.RoundTripper) http.RoundTripper

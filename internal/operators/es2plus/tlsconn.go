@@ -26,6 +26,7 @@ func (e *trustError) Unwrap() error { return e.err }
 type dialer struct {
 	tls     *tls.Config
 	timeout time.Duration
+	connect func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // dial connects and shakes hands. Its errors prove that no request was sent; those that wrap
@@ -33,7 +34,7 @@ type dialer struct {
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	raw, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	raw, err := d.connect(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

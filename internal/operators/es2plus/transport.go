@@ -93,8 +93,12 @@ func newHTTPTransport(config Config) (*httpTransport, error) {
 	if t.now == nil {
 		t.now = time.Now
 	}
-	t.dialer = &dialer{tls: trust, timeout: t.timeout}
-	// No proxy: the certificate that identifies us is for the SM-DP+ alone.
+	t.dialer = &dialer{tls: trust, timeout: t.timeout, connect: config.Dial}
+	if t.dialer.connect == nil {
+		t.dialer.connect = (&net.Dialer{}).DialContext
+	}
+	// No proxy of net/http's: a tunnel is Dial's to make. The certificate that identifies us is for
+	// the SM-DP+ alone.
 	t.pool = &http.Transport{
 		DialTLSContext:         t.dialer.dial,
 		MaxIdleConns:           max(config.InFlight, 2),
