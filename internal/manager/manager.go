@@ -131,6 +131,9 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 	if err := mgr.Add(showLeading(config.LeaderElection.LeaseName)); err != nil {
 		return nil, fmt.Errorf("adding what shows who leads: %w", err)
 	}
+	if err := mgr.Add(settledMemory{mgr.GetCache()}); err != nil {
+		return nil, fmt.Errorf("adding what gives memory back: %w", err)
+	}
 	return mgr, addChecks(mgr)
 }
 
