@@ -31,10 +31,10 @@ func (r *OrderReconciler) reserve(ctx context.Context, p *pass) (*ledger.Reserva
 
 // writeCharge makes the write that charges the order. The ledger hears of its answer.
 func (r *OrderReconciler) writeCharge(ctx context.Context, p *pass, reservation *ledger.Reservation) error {
-	leave, err := r.Fence.Enter()
+	leave, err := r.enterFence(ctx, p)
 	if err != nil {
 		reservation.Unused()
-		return fmt.Errorf("before the charge: %w", err)
+		return err
 	}
 	defer leave()
 	r.tell(ctx, p, v1alpha1.EventDebited)

@@ -27,8 +27,10 @@ var errForeignSecret = fmt.Errorf("%w: another Secret has its name; remove that 
 // journal is an attempt's operators.Journal: the order's Secret. It is written before
 // ConfirmOrder leaves, so that a process that starts anew finds what was bought.
 type journal struct {
-	live      client.Reader
-	writer    client.Client
+	live   client.Reader
+	writer client.Client
+	// turn waits until the pass may write.
+	turn      func(context.Context) (leave func(), err error)
 	memory    *unwrittenProfiles
 	order     *v1alpha1.EsimOrder
 	attempt   int32
@@ -43,6 +45,7 @@ type journal struct {
 func (r *OrderReconciler) openJournal(ctx context.Context, p *pass) error {
 	p.journal = &journal{
 		live: r.Live, writer: r.Writer, memory: &r.unwritten,
+		turn:  func(ctx context.Context) (func(), error) { return r.turn(ctx, p) },
 		order: p.order, attempt: p.provisioning().Attempt,
 		secretRef: types.NamespacedName{Namespace: p.order.Namespace, Name: v1alpha1.ActivationSecretName(p.order.Name)},
 	}
@@ -170,12 +173,7 @@ func (j *journal) Write(ctx context.Context, profile operators.Profile) (operato
 	if err != nil {
 		return operators.Profile{}, err
 	}
-	if j.secret == nil {
-		err = j.writer.Create(ctx, secret)
-	} else {
-		secret.UID, secret.ResourceVersion = j.secret.UID, j.secret.ResourceVersion
-		err = j.writer.Update(ctx, secret)
-	}
+	err = j.put(ctx, secret)
 	held := credentialsIn(secret)
 	if j.secret != nil {
 		held = append(held, credentialsIn(j.secret)...)
@@ -197,6 +195,20 @@ func (j *journal) Write(ctx context.Context, profile operators.Profile) (operato
 	}
 	j.Dropped()
 	return j.entry, nil
+}
+
+// put writes the Secret over the one that stands there, if one does.
+func (j *journal) put(ctx context.Context, secret *corev1.Secret) error {
+	leave, err := j.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if j.secret == nil {
+		return j.writer.Create(ctx, secret)
+	}
+	secret.UID, secret.ResourceVersion = j.secret.UID, j.secret.ResourceVersion
+	return j.writer.Update(ctx, secret)
 }
 
 // definitelyRefused: quota, policy, a terminating namespace, a Secret that is no good. The

@@ -108,7 +108,7 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 	}
 	r.tell(ctx, p, d.events...)
 	if refunded {
-		leave, err := r.enterRefund(ctx, p)
+		leave, err := r.enterFence(ctx, p)
 		if err != nil {
 			return r.stopped(ctx, p, err)
 		}

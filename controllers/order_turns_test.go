@@ -122,8 +122,8 @@ func TestACrowdThatBeginsToWaitLeavesTheAPIServerToOthers(t *testing.T) {
 			group.Go(func() { pass(types.NamespacedName{Namespace: "crowd", Name: fmt.Sprintf("order-%d", i)}) })
 		}
 		synctest.Wait()
-		if api.now != mostWriting {
-			t.Fatalf("%d write at one time that they wait, want %d", api.now, mostWriting)
+		if api.now != mostOthers {
+			t.Fatalf("%d write at one time that they wait, want %d", api.now, mostOthers)
 		}
 
 		began := time.Now()
@@ -144,12 +144,48 @@ func TestACrowdThatBeginsToWaitLeavesTheAPIServerToOthers(t *testing.T) {
 		}
 
 		group.Wait()
-		if most := mostWriting + 1; api.most > most {
+		if most := mostOthers + 1; api.most > most {
 			t.Errorf("%d wrote at one time, want %d", api.most, most)
 		}
 		for key, order := range api.orders {
 			if ready := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionReady); ready == nil || ready.Reason != reasonOperatorUnavailable {
 				t.Errorf("%s does not say that it waits: %v", key, ready)
+			}
+		}
+	})
+}
+
+func TestOrdersThatAreFilledWriteNoMoreAtOneTimeThanTheAPIServerDoesWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slots = 500
+		api, r := newCrowdedAPI()
+		passes := make([]*pass, slots)
+		for i := range passes {
+			key := api.waitingOrder("acme", fmt.Sprintf("order-%d", i))
+			passes[i] = newPass(api.orders[key], time.Now())
+			passes[i].slot = &connections.Slot{}
+			passes[i].order.Status.ID = int64(i + 1)
+		}
+		began := time.Now()
+		var group sync.WaitGroup
+		for _, p := range passes {
+			group.Go(func() {
+				if err := r.writeStatus(t.Context(), p); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if api.most != mostFilling {
+			t.Errorf("%d wrote at one time, want %d", api.most, mostFilling)
+		}
+		rounds := (slots + mostFilling - 1) / mostFilling
+		if took, want := time.Since(began), time.Duration(rounds)*writeTakes; took != want {
+			t.Errorf("all took %s, want %s", took, want)
+		}
+		for key, order := range api.orders {
+			if order.Status.ID == 0 {
+				t.Errorf("%s was not written", key)
 			}
 		}
 	})
@@ -182,8 +218,8 @@ func TestARefundThatWaitedForItsTurnIsNotWrittenOnceAnotherLeads(t *testing.T) {
 		api.orders[key].Status.Charge = &v1alpha1.OrderCharge{Amount: "4.5", Currency: "USD"}
 
 		var leaves []func()
-		for range mostWriting {
-			leave, err := r.turns.enter(t.Context(), "crowd")
+		for range mostOthers {
+			leave, err := r.turns.enter(t.Context(), "crowd", false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -205,7 +241,7 @@ func TestARefundThatWaitedForItsTurnIsNotWrittenOnceAnotherLeads(t *testing.T) {
 		if status := api.orders[key].Status; status.Phase != v1alpha1.PhasePending || status.Charge.Refund != nil {
 			t.Errorf("the order is %s, its refund %+v", status.Phase, status.Charge.Refund)
 		}
-		leave, err := r.turns.enter(t.Context(), "next")
+		leave, err := r.turns.enter(t.Context(), "next", false)
 		if err != nil || len(api.orders) != 1 {
 			t.Fatalf("a turn was kept: %v", err)
 		}
