@@ -9,6 +9,9 @@ SHELL := /bin/bash
 
 TOOL := go tool -modfile=hack/tools/go.mod
 RUN_DIR ?= .run
+# What is released, and the image of it.
+VERSION ?= $(shell sed -n 's/^appVersion: //p' charts/esim-operator/Chart.yaml)
+IMG ?= esim-operator:$(VERSION)
 FUZZTIME ?= 30s
 
 # The folder of etcd, kube-apiserver and kubectl; found or built when first asked for.
@@ -37,6 +40,10 @@ clean-run: ## Remove the state that `make run` has left
 build: ## Build the manager and the simulator into bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
 
+.PHONY: build-installer
+build-installer: ## Write dist/install.yaml, which is config/default in one file; IMG names the image
+	assets=$$($(CONTROL_PLANE)); hack/tools/installer.sh "$$assets/kubectl" '$(IMG)' dist/install.yaml
+
 ##@ Check it
 
 # Much of what the tests of a package do is waiting, for a time to pass or a control plane to come
@@ -44,6 +51,8 @@ build: ## Build the manager and the simulator into bin/
 # goes into collecting garbage, for some hundred megabytes each.
 .PHONY: test
 test: ## Run every test that needs Go alone
+	@# Built before a test's deadline waits for it: test/chart runs Helm.
+	@$(TOOL) -n helm >/dev/null
 	assets=$$($(CONTROL_PLANE)); GOGC=400 KUBEBUILDER_ASSETS=$$assets go test -p 4 ./...
 	go test -C hack/controlplane .
 
@@ -71,9 +80,10 @@ bench: ## Measure the REST API beside a plain handler and a smaller number of or
 	assets=$$($(CONTROL_PLANE)); KUBEBUILDER_ASSETS=$$assets go run ./test/bench
 
 .PHONY: lint
-lint: ## Run the linters of .golangci.yml, and that of the REST API's document
+lint: ## Run the linters of .golangci.yml, and those of the chart and of the REST API's document
 	$(TOOL) golangci-lint run ./...
 	cd hack/controlplane && go tool -modfile=../tools/go.mod golangci-lint run --config=../../.golangci.yml .
+	$(TOOL) helm lint --strict charts/esim-operator
 	$(TOOL) vacuum lint --ruleset=api/rest/lint.yaml --ext-refs --fail-severity=info --details --no-banner --no-style api/rest/esim.yaml
 
 .PHONY: verify
@@ -101,6 +111,10 @@ generate: ## Generate deepcopy functions, the REST API's server and client from 
 manifests: ## Generate CRDs and the manager's role
 	$(TOOL) controller-gen crd rbac:roleName=controllers paths=./... \
 	  output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
+
+.PHONY: chart
+chart: ## Write those parts of the Helm chart that config/ and the comments in its values.yaml say
+	assets=$$($(CONTROL_PLANE)); go run ./hack/chart -kubectl "$$assets/kubectl"
 
 .PHONY: fmt
 fmt: ## Format all code
