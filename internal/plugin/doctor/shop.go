@@ -26,28 +26,42 @@ func checkCatalogue(ctx context.Context, i *Installation) []Finding {
 	if err := i.Client.List(ctx, &list); err != nil {
 		return []Finding{unread(err, "EsimProducts", esim("list", "esimproducts"))}
 	}
-	var findings []Finding
-	sellable := 0
+	sellable, unsold := 0, map[string][]string{}
 	for at := range list.Items {
 		product := &list.Items[at]
-		ready := meta.FindStatusCondition(product.Status.Conditions, v1alpha1.ConditionReady)
-		if ready != nil && ready.Status == "True" {
+		switch ready := meta.FindStatusCondition(product.Status.Conditions, v1alpha1.ConditionReady); {
+		case ready == nil:
+			unsold["the manager has not looked at it yet"] = append(unsold["the manager has not looked at it yet"], product.Name)
+		case ready.Status == "True":
 			sellable++
-			continue
+		case ready.Reason == v1alpha1.ProductReasonNothingActive: // somebody took it out of sale
+		default:
+			why := ready.Reason + ": " + ready.Message
+			unsold[why] = append(unsold[why], product.Name)
 		}
-		why := "the manager has not looked at it yet"
-		if ready != nil {
-			why = ready.Reason + ": " + ready.Message
-		}
-		if ready != nil && ready.Reason == v1alpha1.ProductReasonNothingActive {
-			continue // somebody took it out of sale
-		}
-		findings = append(findings, warn("EsimProduct "+product.Name, why, "see its sources, and how their operators are: kubectl esim operators"))
 	}
+	var findings []Finding
+	for _, why := range slices.Sorted(maps.Keys(unsold)) {
+		findings = append(findings, warn(someOf(unsold[why]), why, "see their sources, and how the operators are: kubectl esim operators"))
+	}
+	findings = bounded(findings)
 	if sellable == 0 {
-		return append(bounded(findings), fail("EsimProducts", "nothing is for sale", "apply products whose sources are Ready; config/samples has some"))
+		return append(findings, fail("EsimProducts", "nothing is for sale", "apply products whose sources are Ready; config/samples has some"))
 	}
-	return append(bounded(findings), ok("EsimProducts", fmt.Sprintf("%d of %d can be sold", sellable, len(list.Items))))
+	return append(findings, ok("EsimProducts", fmt.Sprintf("%d of %d can be sold", sellable, len(list.Items))))
+}
+
+// someOf names a few products that have one and the same trouble.
+func someOf(products []string) string {
+	const shown = 3
+	if len(products) == 1 {
+		return "EsimProduct " + products[0]
+	}
+	text := fmt.Sprintf("%d EsimProducts (%s", len(products), strings.Join(products[:min(shown, len(products))], ", "))
+	if len(products) > shown {
+		text += ", …"
+	}
+	return text + ")"
 }
 
 // bounded keeps a list readable.

@@ -154,10 +154,14 @@ func TestCatalogue(t *testing.T) {
 	down := condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ProductReasonOperatorNotReady)
 	withdrawn := condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ProductReasonNothingActive)
 	for name, e := range map[string]expectation{
-		"well":               {objects: []client.Object{sold, product("old", withdrawn)}, level: OK, says: "1 of 2 can be sold"},
-		"nothing":            {level: Fail, says: "nothing is for sale"},
-		"one has no seller":  {objects: []client.Object{sold, product("peru", down)}, level: Warn, says: "EsimProduct peru: OperatorNotReady"},
-		"none has a seller":  {objects: []client.Object{product("peru", down)}, level: Fail, says: "nothing is for sale"},
+		"well":              {objects: []client.Object{sold, product("old", withdrawn)}, level: OK, says: "1 of 2 can be sold"},
+		"nothing":           {level: Fail, says: "nothing is for sale"},
+		"one has no seller": {objects: []client.Object{sold, product("peru", down)}, level: Warn, says: "EsimProduct peru: OperatorNotReady"},
+		"none has a seller": {objects: []client.Object{product("peru", down)}, level: Fail, says: "nothing is for sale"},
+		"many have one trouble": {
+			objects: []client.Object{sold, product("a", down), product("b", down), product("c", down), product("d", down)},
+			level:   Warn, says: "4 EsimProducts (a, b, c, …): OperatorNotReady: what the manager says",
+		},
 		"one is not read":    {objects: []client.Object{sold, product("new")}, level: Warn, says: "has not looked at it yet"},
 		"all were withdrawn": {objects: []client.Object{product("old", withdrawn)}, level: Fail, says: "nothing is for sale"},
 	} {

@@ -6,7 +6,7 @@ import "github.com/telcodev/esim-operator/api/v1alpha1"
 type failure struct {
 	// brief fits a column of a table, after "failed: ".
 	brief string
-	// advice is what can be done. %s is the order as a command names it.
+	// advice is what can be done. %s is the order as a command names it, %p its product.
 	advice []string
 }
 
@@ -15,7 +15,7 @@ const adviceOrderAgain = "Make a new order: this one stays FAILED."
 // failures has words for each failure code. A test finds any that is missing.
 var failures = map[v1alpha1.FailureCode]failure{
 	v1alpha1.FailureInvalidPlan: {"no such plan", []string{
-		"See which plans the product has: kubectl get esimproduct <name> -o yaml", adviceOrderAgain,
+		"See which plans the product has, and what they cost: kubectl esim quote %p", adviceOrderAgain,
 	}},
 	v1alpha1.FailurePlanUnavailable: {"not on sale", []string{
 		"Choose another plan or product: kubectl get esimproducts", adviceOrderAgain,

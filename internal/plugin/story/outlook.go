@@ -147,11 +147,16 @@ func (n narrator) asideAdvice() []string {
 	return advice
 }
 
-// addressed puts the order's name where advice names it.
+// addressed puts the names of order and product where advice names them.
 func (n narrator) addressed(advice []string) []string {
+	product := n.order.Spec.ProductRef.Name
+	if n.order.Namespace != "" {
+		product += " -n " + n.order.Namespace
+	}
+	names := strings.NewReplacer("%s", n.target, "%p", product)
 	var lines []string
 	for _, line := range advice {
-		lines = append(lines, strings.ReplaceAll(line, "%s", n.target))
+		lines = append(lines, names.Replace(line))
 	}
 	return lines
 }

@@ -298,6 +298,9 @@ func TestAdvice(t *testing.T) {
 		"a person is told what to look up": {
 			order: ordered(bought, pending("NeedsPerson", "ask the operator")), has: "kubectl annotate esimorder trip -n acme esim.telco.dev/resolve=",
 		},
+		"a plan that there is not": {
+			order: ordered(ended(v1alpha1.PhaseFailed, v1alpha1.FailureInvalidPlan, "", 1)), has: "kubectl esim quote japan -n acme",
+		},
 		"a reason of a newer manager is named": {order: ordered(pending("OfANewerManager", "")), has: "newer"},
 		"a refused receipt": {
 			order: ordered(installed, condition(v1alpha1.ConditionReceiptSent, metav1.ConditionFalse, "Refused", "no", 3)), has: "kubectl patch esimorder trip -n acme",
@@ -315,7 +318,7 @@ func TestAdvice(t *testing.T) {
 			if c.hasNo != "" && strings.Contains(all, c.hasNo) {
 				t.Errorf("%q is in:\n%s", c.hasNo, all)
 			}
-			if strings.Contains(all, "%s") {
+			if strings.Contains(all, "%") {
 				t.Errorf("a name is missing in:\n%s", all)
 			}
 		})
