@@ -33,6 +33,10 @@ func Counts(ctx context.Context) (measured []figures.Figure, err error) {
 	if err != nil {
 		return nil, err
 	}
+	told, err := m.startFootprint(ctx, "count-")
+	if err != nil {
+		return nil, err
+	}
 	if _, err := m.paced(ctx, "count", orders, 20*time.Millisecond, func(i int) *v1alpha1.EsimOrder {
 		return newOrder(clientName(i), fmt.Sprintf("count-%05d", i), stand.Telco)
 	}); err != nil {
@@ -58,11 +62,13 @@ func Counts(ctx context.Context) (measured []figures.Figure, err error) {
 			reads++
 		}
 	}
-	return []figures.Figure{
+	measured = []figures.Figure{
 		{Name: "writes_per_order", What: fmt.Sprintf("writes for each of %d orders by kubectl (%s)", orders, listed(own)), Values: []float64{float64(total(own)) / orders}},
 		{Name: "reads_per_order", What: "reads for each", Values: []float64{float64(reads) / orders}},
 		{Name: "writes_beside", What: fmt.Sprintf("writes beside them, for all together (%s)", listed(beside)), Values: []float64{float64(total(beside))}},
-	}, nil
+	}
+	footprint, err := told.figures(ctx, m, orders)
+	return append(measured, footprint...), err
 }
 
 func total(of map[string]int) (sum int) {
