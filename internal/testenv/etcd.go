@@ -94,3 +94,25 @@ func (e *Environment) AuditLog() ([]byte, error) {
 	}
 	return log, nil
 }
+
+// PutEtcd writes one key of etcd, past the API server: what an earlier version has left there.
+func (e *Environment) PutEtcd(ctx context.Context, key string, value []byte) (err error) {
+	body, err := json.Marshal(map[string]any{"key": []byte(key), "value": value})
+	if err != nil {
+		return err
+	}
+	url := e.plane.ControlPlane.Etcd.URL.JoinPath("v3", "kv", "put").String()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("writing %s to etcd: %w", key, err)
+	}
+	defer func() { err = errors.Join(err, answer.Body.Close()) }()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("writing %s to etcd: it answered HTTP %d", key, answer.StatusCode)
+	}
+	return nil
+}
