@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
+// Labels of leases.
 const (
 	// ClaimLabel is on claims. Its value is the namespace, and ClusterScope is the empty one.
 	ClaimLabel = "esim.telco.dev/claim"
@@ -19,9 +20,10 @@ const (
 	WorksInLabel    = "esim.telco.dev/works-in"
 	WorksInAll      = "all"
 	WorksInSelected = "selected"
-	// claimsPage is how many claims are listed at a time.
-	claimsPage = 1000
 )
+
+// claimsPage is how many claims are listed at a time.
+const claimsPage = 1000
 
 // ClaimName is the name of a namespace's claim; of the cluster's for ClusterScope. No namespace is
 // called so that two would be the same.
@@ -111,13 +113,14 @@ func (s *Shard) fenced(write func() error) error {
 func (s *Shard) dead(ctx context.Context, shard string) (bool, error) {
 	var lease coordinationv1.Lease
 	err := s.Live.Get(ctx, s.key(shard), &lease)
-	if client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("reading the lease of shard %s: %w", shard, err)
-	}
-	if err != nil {
+	switch {
+	case apierrors.IsNotFound(err):
 		return s.lives.over(shard, nil), nil
+	case err != nil:
+		return false, fmt.Errorf("reading the lease of shard %s: %w", shard, err)
+	default:
+		return s.lives.over(shard, &lease), nil
 	}
-	return s.lives.over(shard, &lease), nil
 }
 
 // rival is the lease of a leader that is at work, and that works in all namespaces where this one
