@@ -37,11 +37,15 @@ func main() {
 }
 
 func watch(ctx context.Context, args []string) (string, error) {
+	var command string
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
+	}
 	switch {
-	case len(args) == 3 && args[0] == "dashboard":
-		return askAll(ctx, args[1], args[2])
-	case len(args) == 2 && args[0] == "alerts":
-		return alerts(ctx, args[1])
+	case command == "dashboard" && len(args) == 2:
+		return askAll(ctx, args[0], args[1])
+	case command == "alerts" && len(args) == 1:
+		return alerts(ctx, args[0])
 	default:
 		return "", errors.New("usage:\n" + usage)
 	}
@@ -135,11 +139,11 @@ func alerts(ctx context.Context, prometheus string) (string, error) {
 
 // get reads the data of an answer of Prometheus' HTTP API.
 func get(ctx context.Context, address string, data any) (err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody) //nolint:gosec // the user names the Prometheus
 	if err != nil {
 		return fmt.Errorf("asking Prometheus: %w", err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request) //nolint:gosec // the user names the Prometheus
 	if err != nil {
 		return fmt.Errorf("asking Prometheus: %w", err)
 	}
