@@ -205,7 +205,7 @@ func (p *plugin) awaitDelivery(ctx context.Context, s *session, o purchase, name
 		printing = shown.show(order)
 		return order.Terminal() || printing != nil
 	})
-	if err = errors.Join(s.waited(err, name, o.timeout), printing); err != nil {
+	if err := errors.Join(s.waited(err, name, o.timeout), printing); err != nil {
 		return err
 	}
 	switch last.Status.Phase {

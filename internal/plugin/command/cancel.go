@@ -107,7 +107,7 @@ func (p *plugin) awaitCancelled(ctx context.Context, s *session, order *v1alpha1
 		printing = shown.show(now)
 		return printing != nil || now.Status.Phase == v1alpha1.PhaseCancelled || cancellable(now) != nil
 	})
-	if err = errors.Join(s.waited(err, order.Name, timeout), printing); err != nil {
+	if err := errors.Join(s.waited(err, order.Name, timeout), printing); err != nil {
 		return nil, err
 	}
 	if last.Status.Phase != v1alpha1.PhaseCancelled {

@@ -20,6 +20,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/activation"
 )
 
 // counting counts requests for Secrets.
@@ -79,7 +80,7 @@ var _ = Describe("Showing a QR code", Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		read, err := gozxingqr.NewQRCodeReader().Decode(bitmap, nil)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(read.GetText() == code).To(BeTrue(), "the picture is not that of the code")
+		Expect(activation.NewCredential(read.GetText()).Equal(activation.NewCredential(code))).To(BeTrue(), "the picture is not that of the code")
 
 		again := run(ctx, buyer, "qr", "shown", "--yes", "-o", file)
 		Expect(again.err).To(MatchError(os.ErrExist))

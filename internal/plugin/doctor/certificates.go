@@ -41,7 +41,7 @@ type credentials struct {
 func checkCertificates(ctx context.Context, i *Installation) []Finding {
 	var list v1alpha1.EsimOperatorList
 	if err := i.Client.List(ctx, &list); err != nil {
-		return []Finding{unread(err, "EsimOperators", esim("list", "esimoperators"))}
+		return []Finding{unread(err, "EsimOperators", listing("esimoperators"))}
 	}
 	var needed []credentials
 	for at := range list.Items {

@@ -129,9 +129,9 @@ func unread(err error, object string, call refusal.Call) Finding {
 	return warn(object, refusal.Explain(context.Background(), err, call, nil).Error(), remedy)
 }
 
-// esim is a call about one of our own kinds.
-func esim(verb, resource string) refusal.Call {
-	return refusal.Call{Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: resource, Role: "esim-platform"}
+// listing is a call that lists one of our own kinds.
+func listing(resource string) refusal.Call {
+	return refusal.Call{Verb: "list", Group: v1alpha1.GroupVersion.Group, Resource: resource, Role: "esim-platform"}
 }
 
 // absent tells whether an error says that something, or its whole kind, is not there.

@@ -23,7 +23,7 @@ var remedies = map[string]string{
 func checkOperators(ctx context.Context, i *Installation) []Finding {
 	var list v1alpha1.EsimOperatorList
 	if err := i.Client.List(ctx, &list); err != nil {
-		return []Finding{unread(err, "EsimOperators", esim("list", "esimoperators"))}
+		return []Finding{unread(err, "EsimOperators", listing("esimoperators"))}
 	}
 	if len(list.Items) == 0 {
 		return []Finding{fail("EsimOperators", "there are none: nothing can be bought", "connect one; config/samples/operator.yaml is a beginning")}

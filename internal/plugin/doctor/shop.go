@@ -24,7 +24,7 @@ const (
 func checkCatalogue(ctx context.Context, i *Installation) []Finding {
 	var list v1alpha1.EsimProductList
 	if err := i.Client.List(ctx, &list); err != nil {
-		return []Finding{unread(err, "EsimProducts", esim("list", "esimproducts"))}
+		return []Finding{unread(err, "EsimProducts", listing("esimproducts"))}
 	}
 	sellable, unsold := 0, map[string][]string{}
 	for at := range list.Items {
@@ -77,7 +77,7 @@ func bounded(findings []Finding) []Finding {
 func checkWallets(ctx context.Context, i *Installation) []Finding {
 	var list v1alpha1.EsimWalletList
 	if err := i.Client.List(ctx, &list); err != nil {
-		return []Finding{unread(err, "EsimWallets", esim("list", "esimwallets"))}
+		return []Finding{unread(err, "EsimWallets", listing("esimwallets"))}
 	}
 	var findings []Finding
 	for at := range list.Items {
@@ -120,7 +120,7 @@ func checkOrders(ctx context.Context, i *Installation) []Finding {
 	var list v1alpha1.EsimOrderList
 	err := i.Client.List(ctx, &list, client.MatchingFields{"status.phase": string(v1alpha1.PhasePending)}, client.Limit(mostOrders))
 	if err != nil {
-		return []Finding{unread(err, "EsimOrders", esim("list", "esimorders"))}
+		return []Finding{unread(err, "EsimOrders", listing("esimorders"))}
 	}
 	return ofOrders(list.Items, list.Continue != "", i.Now())
 }

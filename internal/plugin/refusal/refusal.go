@@ -112,13 +112,10 @@ func fields(err error) string {
 	}
 	var lines []string
 	for _, cause := range causes {
-		switch {
-		case cause.Field == "" || cause.Field == "<nil>":
-			// A field of the schema that could not be checked as others were wrong.
-			continue
-		default:
-			lines = append(lines, fmt.Sprintf("\n  %s: %s", cause.Field, plain(cause.Message)))
+		if cause.Field == "" || cause.Field == "<nil>" {
+			continue // rules that could not be checked, as others were broken
 		}
+		lines = append(lines, fmt.Sprintf("\n  %s: %s", cause.Field, plain(cause.Message)))
 	}
 	if len(lines) == 0 {
 		return message(err)

@@ -22,9 +22,9 @@ func (t *timeline) at(when time.Time, format string, args ...any) {
 	}
 }
 
-func (t *timeline) atOptional(when *metav1.Time, format string, args ...any) {
+func (t *timeline) atOptional(when *metav1.Time, text string) {
 	if when != nil {
-		t.at(when.Time, format, args...)
+		t.at(when.Time, "%s", text)
 	}
 }
 

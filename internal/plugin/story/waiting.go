@@ -40,7 +40,7 @@ var waiting = map[string]words{
 	},
 	"ProductNotFound": {
 		brief:  "waiting for its product",
-		waits:  "The product that it names does not exist. It is waited for for a short while, as manifests arrive in any order; then the order FAILs, and costs nothing.",
+		waits:  "The product that it names does not exist. Manifests arrive in any order, so the order waits for it a short while; then the order FAILs, and costs nothing.",
 		advice: []string{"Look whether the name is right: kubectl get esimproducts", "If it is not, make a new order; this one costs nothing."},
 	},
 	"SourcesTooDear": {
