@@ -48,6 +48,12 @@ func (r *OrderReconciler) enter(ctx context.Context, p *pass) (*decision, error)
 	return nil, nil
 }
 
+// untoldWhileFull is how many times as long as for an operator that is unwell an order waits, before
+// it says so, for one that is only full. Such an operator is at work, and comes to it by itself. Of a
+// backlog, each order would need a fifth write for that, and the API server's time for it is missing
+// where the backlog is worked off.
+const untoldWhileFull = 6
+
 // waitForOperator says that the order waits once that lasts; most waits are over sooner, and
 // worth no write.
 func (r *OrderReconciler) waitForOperator(ctx context.Context, p *pass, u *connections.Unavailable) (*decision, error) {
@@ -61,7 +67,11 @@ func (r *OrderReconciler) waitForOperator(ctx context.Context, p *pass, u *conne
 	if due := r.failoverDue(ctx, p, u.Operator); due > 0 {
 		again = min(again, due)
 	}
-	if p.now.Sub(dueSince(p.order)) < waiting || waitsForPerson(p.order) {
+	untold := waiting
+	if u.Health == connections.Full {
+		untold = untoldWhileFull * waiting
+	}
+	if p.now.Sub(dueSince(p.order)) < untold || waitsForPerson(p.order) {
 		return &decision{silent: true, after: again}, nil
 	}
 	message := u.Error()

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -106,6 +107,35 @@ func TestAnOrderThatWasTriedSaysThatItWaitsForItsOperator(t *testing.T) {
 	want := "[PENDING OutOfStock PENDING WaitingForOperator FAILED RECOVERY_EXHAUSTED]"
 	if got := fmt.Sprint(seen); got != want {
 		t.Errorf("the order went through %s, want %s", got, want)
+	}
+}
+
+// Each order of a backlog would need a write more, to say for some seconds that it waits.
+func TestAnOrderThatWaitsForAFullOperatorSaysSoAfterAMinute(t *testing.T) {
+	d := atDesk(t, testshop.Options{}, nil)
+	d.connect()
+	connection := d.Pool.For(d.shop.Name)
+	for i := 0; ; i++ {
+		if _, err := connection.Enter(types.NamespacedName{Namespace: "others", Name: fmt.Sprint(i)}, false); err != nil {
+			break
+		}
+	}
+	d.order()
+	began := d.clock.Now()
+	for d.look().Status.Conditions == nil {
+		if err := d.pass(); err != nil {
+			t.Fatal(err)
+		}
+		if d.clock.Now().Sub(began) > 10*time.Minute {
+			t.Fatal("after ten minutes the order has not said that it waits")
+		}
+	}
+	if got := summary(d.look()); got != "PENDING WaitingForOperator" {
+		t.Error(got)
+	}
+	said := meta.FindStatusCondition(d.look().Status.Conditions, v1alpha1.ConditionReady).LastTransitionTime
+	if waited := said.Sub(began); waited < time.Minute || waited > 90*time.Second {
+		t.Errorf("the order says that it waits after %s, want a minute", waited)
 	}
 }
 
