@@ -77,8 +77,12 @@ fuzz: ## Run every fuzz target, one after another, each for FUZZTIME (30s)
 	hack/tools/fuzz.sh '$(FUZZTIME)'
 
 .PHONY: bench
-bench: ## Measure the REST API beside a plain handler and a smaller number of orders; four minutes
+bench: ## Measure the manager beside a bare client and the REST API beside a plain handler; a quarter of an hour
 	assets=$$($(CONTROL_PLANE)); KUBEBUILDER_ASSETS=$$assets go run ./test/bench
+
+.PHONY: bench-large
+bench-large: ## Measure memory and restart of a manager with 10,000 and 100,000 orders
+	assets=$$($(CONTROL_PLANE)); KUBEBUILDER_ASSETS=$$assets go run ./test/bench -only large
 
 .PHONY: lint
 lint: ## Run the linters of .golangci.yml, and those of the chart and of the REST API's document
