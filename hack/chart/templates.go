@@ -49,7 +49,7 @@ func parts() []part {
 func (p part) write(rendered string) error {
 	files, order := map[string][]string{}, []string{}
 	for _, object := range strings.Split(strings.TrimSpace(rendered), "\n---\n") {
-		file := p.file(field(object, "kind"), nameOf(object))
+		file := p.file(kindOf(object), nameOf(object))
 		if file == "" {
 			continue
 		}
@@ -91,11 +91,11 @@ var (
 func (p part) template(object string) (string, error) {
 	object = strings.ReplaceAll(object, "{{", `{{ "{{" }}`) + "\n"
 	if len(metadataBlock.FindAllString(object, -1)) != 1 {
-		return "", fmt.Errorf("%s %s has no metadata that can be found", field(object, "kind"), nameOf(object))
+		return "", fmt.Errorf("%s %s has no metadata that can be found", kindOf(object), nameOf(object))
 	}
 	object = metadataBlock.ReplaceAllStringFunc(object, func(metadata string) string {
 		labels := "  labels:\n    {{- include \"esim-operator.labels\" . | nindent 4 }}\n"
-		if field(object, "kind") == "PrometheusRule" {
+		if kindOf(object) == "PrometheusRule" {
 			labels += "    {{- with .Values.metrics.labels }}\n    {{- toYaml . | nindent 4 }}\n    {{- end }}\n"
 		}
 		if labelsLine.MatchString(metadata) {
@@ -106,7 +106,7 @@ func (p part) template(object string) (string, error) {
 		if p.keeps {
 			metadata = annotate(metadata, ".Values.crds.keep", "{{- include \"esim-operator.keep\" . | nindent 4 }}")
 		}
-		if values := theirAnnotations[nameOf(object)]; values != "" && field(object, "kind") == "ServiceAccount" {
+		if values := theirAnnotations[nameOf(object)]; values != "" && kindOf(object) == "ServiceAccount" {
 			metadata = annotate(metadata, values, "{{- toYaml "+values+" | nindent 4 }}")
 		}
 		return metadata
@@ -125,10 +125,10 @@ func annotate(metadata, condition, annotations string) string {
 	return metadata + "  {{- if " + condition + " }}\n  annotations:\n    " + annotations + "\n  " + end
 }
 
-// field is a field at the top of an object, such as kind.
-func field(object, name string) string {
+// kindOf is the kind of an object.
+func kindOf(object string) string {
 	for line := range strings.Lines(object) {
-		if value, ok := strings.CutPrefix(line, name+": "); ok {
+		if value, ok := strings.CutPrefix(line, "kind: "); ok {
 			return strings.TrimSpace(value)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 var _ = Describe("The installer", func() {
 	run := func(ctx context.Context, image string) (string, []byte, error) {
 		file := filepath.Join(GinkgoT().TempDir(), "dist", "install.yaml")
-		script := exec.CommandContext(ctx, filepath.Join(env.Root, "hack", "tools", "installer.sh"), //nolint:gosec // a script of this repository
+		script := exec.CommandContext(ctx, filepath.Join(env.Root, "hack", "tools", "installer.sh"),
 			filepath.Join(env.Assets, "kubectl"), image, file)
 		said, err := script.CombinedOutput()
 		return file, said, err

@@ -64,7 +64,7 @@ func administrator(of *rest.Config) *clientcmdapi.Config {
 // Helm says.
 func helm(ctx context.Context, args ...string) (string, error) {
 	GinkgoHelper()
-	cmd := exec.CommandContext(ctx, helmBinary, args...) //nolint:gosec // arguments of this test
+	cmd := exec.CommandContext(ctx, helmBinary, args...)
 	home := filepath.Dir(kubeconfig)
 	cmd.Dir = env.Root
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)

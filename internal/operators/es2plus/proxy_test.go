@@ -46,7 +46,7 @@ func pass(conn net.Conn, behind string, requests chan<- string) {
 		return
 	}
 	requests <- request.Method + " " + request.Host
-	operator, err := net.Dial("tcp", behind) //nolint:noctx // it ends with its peers
+	operator, err := net.Dial("tcp", behind)
 	if err != nil {
 		return
 	}
