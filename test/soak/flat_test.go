@@ -9,7 +9,7 @@ import (
 
 // samplesOf makes half an hour of samples, of which one figure goes as given and the others stay.
 func samplesOf(figure string, goes func(minutes float64) float64) []sample {
-	noise := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // it shall be drawn again.
+	noise := rand.New(rand.NewPCG(1, 2)) // it shall be drawn again
 	var all []sample
 	for at := 30 * time.Second; at <= 30*time.Minute; at += 30 * time.Second {
 		now := sample{at: at, figures: map[string]float64{

@@ -98,23 +98,8 @@ func (s *premises) close() error {
 func (s *premises) startManager(ctx context.Context) error {
 	kubeconfig := filepath.Join(s.folder, "kubeconfig")
 	if _, err := os.Stat(kubeconfig); errors.Is(err, os.ErrNotExist) {
-		config, err := s.env.ManagerConfig()
-		if err != nil {
+		if err := s.tellManager(kubeconfig); err != nil {
 			return err
-		}
-		if err := stand.WriteKubeconfig(kubeconfig, config); err != nil {
-			return err
-		}
-		told := managerConfig
-		if s.post != nil {
-			about, err := s.post.config()
-			if err != nil {
-				return err
-			}
-			told += about
-		}
-		if err := os.WriteFile(filepath.Join(s.folder, "manager.yaml"), []byte(told), 0o600); err != nil {
-			return fmt.Errorf("writing the manager's configuration: %w", err)
 		}
 	}
 	started, err := stand.StartProcess(s.folder, "manager", []string{"KUBECONFIG=" + kubeconfig},
@@ -127,6 +112,29 @@ func (s *premises) startManager(ctx context.Context) error {
 	s.manager, s.started = started, time.Now()
 	s.mu.Unlock()
 	return stand.AwaitAnswer(ctx, "http://"+s.health+"/readyz")
+}
+
+// tellManager writes what every manager is started with: who it is, and its configuration.
+func (s *premises) tellManager(kubeconfig string) error {
+	config, err := s.env.ManagerConfig()
+	if err != nil {
+		return err
+	}
+	if err := stand.WriteKubeconfig(kubeconfig, config); err != nil {
+		return err
+	}
+	told := managerConfig
+	if s.post != nil {
+		about, err := s.post.config()
+		if err != nil {
+			return err
+		}
+		told += about
+	}
+	if err := os.WriteFile(filepath.Join(s.folder, "manager.yaml"), []byte(told), 0o600); err != nil {
+		return fmt.Errorf("writing the manager's configuration: %w", err)
+	}
+	return nil
 }
 
 // startFacade starts the REST API, and returns once it is ready.
