@@ -39,6 +39,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	rest "github.com/telcodev/esim-operator/api/rest/client"
+	"github.com/telcodev/esim-operator/test/stand"
 )
 
 type settings struct {
@@ -166,13 +167,22 @@ func run(ctx context.Context, of settings, out io.Writer) (err error) {
 	s := &soak{settings: of, out: out, answers: map[int]int{}, chance: rand.New(rand.NewPCG(of.seed, 1)), began: time.Now()} //nolint:gosec // what is drawn shall be drawn again.
 	s.sayf("SOAK_SEED=%d: %d orders over %s, %.0f %% of calls go wrong, the manager is killed every %s",
 		s.seed, s.orders, s.storm, 100*s.faults, s.kill)
-	if s.premises, err = newPremises(ctx, s.keep, s.steady > 0); err != nil {
+	if s.premises, err = newPremises(ctx, s.settings); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.open(ctx); err != nil {
 		return err
 	}
+	ctx, give := context.WithCancelCause(ctx)
+	defer give(nil)
+	s.guard(ctx, give)
+	// Whatever failed after a process had ended failed because of that.
+	defer func() {
+		if errors.Is(context.Cause(ctx), stand.ErrEnded) {
+			err = context.Cause(ctx)
+		}
+	}()
 	s.gauges = s.watch(ctx)
 	defer s.gauges.end()
 	tally, err := s.tempest(ctx)

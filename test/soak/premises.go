@@ -34,14 +34,16 @@ type premises struct {
 	mu      sync.Mutex
 	manager *stand.Process // another one after each kill; mu guards it, and since when it runs
 	started time.Time
+	// killed tells that the manager is, now and then.
+	killed  bool
 	kills   int
 	closers []func() error
 }
 
-// newPremises are without a manager and a facade yet. With post there is somebody to be told.
-func newPremises(ctx context.Context, keep string, withPost bool) (*premises, error) {
-	s := &premises{}
-	if err := s.build(ctx, keep, withPost); err != nil {
+// newPremises are without a manager and a facade yet. In a steady soak there is somebody to be told.
+func newPremises(ctx context.Context, of settings) (*premises, error) {
+	s := &premises{killed: of.kill > 0}
+	if err := s.build(ctx, of.keep, of.steady > 0); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
@@ -124,6 +126,9 @@ func (s *premises) tellManager(kubeconfig string) error {
 		return err
 	}
 	told := managerConfig
+	if s.killed {
+		told += shortLease
+	}
 	if s.post != nil {
 		about, err := s.post.config()
 		if err != nil {
@@ -162,10 +167,34 @@ func (s *premises) startFacade(ctx context.Context) error {
 	return stand.AwaitAnswer(ctx, "http://"+s.api+"/readyz")
 }
 
-// managerConfig has a lease as short as it may be, and no retry waits for minutes.
-const managerConfig = `writeTimeout: 2s
+// guard ends the soak at once when a process ends that nobody kills: what is measured of the one
+// after it, or of none, is worth nothing.
+func (s *premises) guard(ctx context.Context, give context.CancelCauseFunc) {
+	watched := []*stand.Process{s.simulator.Process, s.facade}
+	if !s.killed {
+		watched = append(watched, s.manager)
+	}
+	for _, process := range watched {
+		if process == nil {
+			continue
+		}
+		go func() {
+			select {
+			case <-ctx.Done():
+			case <-process.Ended():
+				give(fmt.Errorf("%s: %w", process.Name(), stand.ErrEnded))
+			}
+		}()
+	}
+}
+
+// shortLease is as short as it may be, for managers that are killed: each waits for it to run out.
+const shortLease = `writeTimeout: 2s
 leaderElection: {leaseDuration: 7s, renewDeadline: 5s, retryPeriod: 500ms}
-probeInterval: 5s
+`
+
+// managerConfig has no retry wait for minutes.
+const managerConfig = `probeInterval: 5s
 auditInterval: 10s
 pace:
   transient: {initial: 500ms, max: 10s}
