@@ -10,7 +10,13 @@ COPY api/ api/
 COPY cmd/ cmd/
 COPY controllers/ controllers/
 COPY internal/ internal/
-RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /manager ./cmd/manager
+# `manager version`, esim_build_info and the User-Agent tell these; `make release` writes them too.
+ARG VERSION=devel
+ARG COMMIT=unknown
+ARG DATE=unknown
+RUN in=github.com/telcodev/esim-operator/internal/version; \
+    CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X $in.version=$VERSION -X $in.commit=$COMMIT -X $in.date=$DATE" \
+    -o /manager ./cmd/manager
 
 FROM gcr.io/distroless/static:nonroot
 COPY --from=build /manager /manager

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/telcodev/esim-operator/internal/plugin/command"
+	"github.com/telcodev/esim-operator/internal/version"
 )
 
 func main() {
@@ -27,17 +27,9 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
-	if err := command.New(command.Real(streams, version())).ExecuteContext(ctx); err != nil {
+	if err := command.New(command.Real(streams, version.Get())).ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "kubectl esim:", err)
 		return 1
 	}
 	return 0
-}
-
-// version is what the Go toolchain knows of this build.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"go.uber.org/zap/zapcore"
 	"k8s.io/client-go/rest"
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/telcodev/esim-operator/internal/manager"
+	"github.com/telcodev/esim-operator/internal/version"
 )
 
 // controllersRole runs the controllers until ctx ends, and then lets calls in flight end.
@@ -33,10 +35,16 @@ func controllersRole(ctx context.Context, args []string) error {
 
 // identity is the manager's: the named kubeconfig's, else what KUBECONFIG or the Pod gives.
 func identity(kubeconfig string) (*rest.Config, error) {
+	load := ctrl.GetConfig
 	if kubeconfig != "" {
-		return clientcmd.BuildConfigFromFlags("", kubeconfig)
+		load = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", kubeconfig) }
 	}
-	return ctrl.GetConfig()
+	config, err := load()
+	if err != nil {
+		return nil, err
+	}
+	config.UserAgent = version.Get().APIServerAgent(os.Args[0])
+	return config, nil
 }
 
 func rfc3339(encoder *zapcore.EncoderConfig) { encoder.EncodeTime = zapcore.RFC3339NanoTimeEncoder }

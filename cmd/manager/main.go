@@ -9,9 +9,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/telcodev/esim-operator/internal/version"
 )
 
 const usage = `esim-operator sells eSIMs through the Kubernetes API.
@@ -46,8 +47,8 @@ func run(args []string, out io.Writer) error {
 		return facadeRole(ctrl.SetupSignalHandler(), args[1:])
 	case "api-key":
 		return apiKeyCommand(ctrl.SetupSignalHandler(), args[1:], out)
-	case "version":
-		_, err := fmt.Fprintln(out, version())
+	case "version", "--version":
+		_, err := fmt.Fprintln(out, version.Get())
 		return err
 	case "help", "-h", "--help":
 		_, err := io.WriteString(out, usage)
@@ -55,17 +56,4 @@ func run(args []string, out io.Writer) error {
 	default:
 		return fmt.Errorf("unknown role %q; 'manager help' lists them", role)
 	}
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" {
-			return info.Main.Version + " " + setting.Value
-		}
-	}
-	return info.Main.Version
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/telcodev/esim-operator/cmd/smdp-simulator/internal/wholesale"
 	"github.com/telcodev/esim-operator/internal/smdp"
+	"github.com/telcodev/esim-operator/internal/version"
 )
 
 //go:embed help.txt
@@ -30,12 +31,13 @@ type settings struct {
 	latency     smdp.Latency
 }
 
-// parse reads the command line. flag.ErrHelp means that help was asked for and given to out;
-// logs will go to logs.
+// parse reads the command line. flag.ErrHelp means that help was asked for and given to out,
+// errTold that something else was; logs will go to logs.
 func parse(args []string, out, logs io.Writer) (settings, error) {
 	var s settings
 	var logging logFlags
 	var notifyCA string
+	var showVersion bool
 	flags := flag.NewFlagSet("smdp-simulator", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors are told by who called; help is ours
 	s.listenFlags(flags)
@@ -44,6 +46,7 @@ func parse(args []string, out, logs io.Writer) (settings, error) {
 	flags.StringVar(&notifyCA, "notify-ca", "", "PEM `file` by which the certificate of --notify-url is checked; without it the own CA")
 	flags.StringVar(&logging.format, "log-format", "text", "`format`: text or json")
 	flags.TextVar(&logging.level, "log-level", slog.LevelInfo, "`level`: debug, info, warn or error")
+	flags.BoolVar(&showVersion, "version", false, "print the version and end")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			usage(flags, out)
@@ -51,6 +54,8 @@ func parse(args []string, out, logs io.Writer) (settings, error) {
 		return settings{}, err
 	}
 	switch {
+	case showVersion:
+		return settings{}, tellVersion(out)
 	case flags.NArg() > 0:
 		return settings{}, fmt.Errorf("unexpected %q: everything is given by flags", flags.Arg(0))
 	case len(s.wholesalers) > 0 && s.options.DataDir == "":
@@ -68,6 +73,16 @@ func parse(args []string, out, logs io.Writer) (settings, error) {
 		}
 	}
 	return s, nil
+}
+
+// errTold ends the program in good order: all that was asked for is told.
+var errTold = errors.New("told")
+
+func tellVersion(out io.Writer) error {
+	if _, err := fmt.Fprintln(out, version.Get()); err != nil {
+		return fmt.Errorf("telling the version: %w", err)
+	}
+	return errTold
 }
 
 // listenFlags say where, and who may come.

@@ -28,7 +28,7 @@ func main() {
 // Help goes to out, logs and complaints go to logs.
 func run(ctx context.Context, args []string, out, logs io.Writer) int {
 	s, err := parse(args, out, logs)
-	if errors.Is(err, flag.ErrHelp) {
+	if errors.Is(err, flag.ErrHelp) || errors.Is(err, errTold) {
 		return 0
 	}
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/telcodev/esim-operator/internal/smdp"
+	"github.com/telcodev/esim-operator/internal/version"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -111,6 +112,16 @@ func TestHelpIsAManual(t *testing.T) {
 	}
 	if _, err := parse([]string{"-h"}, io.Discard, io.Discard); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("-h: %v", err)
+	}
+}
+
+func TestTheVersionIsTold(t *testing.T) {
+	var out, logs bytes.Buffer
+	if code := run(t.Context(), []string{"--version"}, &out, &logs); code != 0 || logs.Len() > 0 {
+		t.Errorf("exit code %d, %s", code, logs.String())
+	}
+	if got, want := out.String(), version.Get().String()+"\n"; got != want {
+		t.Errorf("it tells %q, want %q", got, want)
 	}
 }
 

@@ -44,7 +44,7 @@ func page(all []instruments.Definition) string {
 	for _, metric := range all {
 		if metric.Role != role {
 			role = metric.Role
-			fmt.Fprintf(&text, "\n## `manager %s`\n\n| metric | type | labels | |\n|---|---|---|---|\n", role)
+			fmt.Fprintf(&text, "\n## `%s`\n\n| metric | type | labels | |\n|---|---|---|---|\n", strings.Join(role.Programs(), "` and `"))
 		}
 		labels := ""
 		if len(metric.Labels) > 0 {

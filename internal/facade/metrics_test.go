@@ -100,6 +100,7 @@ var _ = Describe("The facade's metrics", func() {
 		} {
 			Expect(text).To(ContainSubstring(line + "\n"))
 		}
+		Expect(text).To(ContainSubstring("esim_build_info{"))
 		Expect(text).NotTo(ContainSubstring("SECRET_TRIP"))
 	})
 })

@@ -32,11 +32,21 @@ type Role string
 
 // The roles.
 const (
+	// Both is what each of the programs serves.
+	Both Role = "both"
 	// Controllers is `manager controllers`.
 	Controllers Role = "controllers"
 	// Facade is `manager facade`.
 	Facade Role = "facade"
 )
+
+// Programs are the commands that serve a metric.
+func (r Role) Programs() []string {
+	if r == Both {
+		return []string{"manager controllers", "manager facade"}
+	}
+	return []string{"manager " + string(r)}
+}
 
 // Definition is what a metric means. Help names the unit, where the name does not.
 type Definition struct {

@@ -3,6 +3,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -191,7 +192,8 @@ func managerOptions(scheme *runtime.Scheme, config Config, o Options) ctrl.Optio
 
 // newFence makes the lease's lock, fenced.
 func newFence(restConfig *rest.Config, config Config) (*leader.Fence, error) {
-	electing := rest.AddUserAgent(rest.CopyConfig(restConfig), "leader-election")
+	electing := rest.CopyConfig(restConfig)
+	electing.UserAgent = cmp.Or(electing.UserAgent, rest.DefaultKubernetesUserAgent()) + "/leader-election"
 	// A request that hangs must not cost the lease.
 	electing.Timeout = config.LeaderElection.RenewDeadline.Duration / 2
 	leases, err := coordinationv1.NewForConfig(electing)

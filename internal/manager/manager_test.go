@@ -115,7 +115,7 @@ var _ = Describe("The manager's metrics", func() {
 		Eventually(func() string {
 			_, body := get(scraper)
 			return body
-		}).WithContext(ctx).Should(ContainSubstring("esim_order_delivery_seconds_count"))
+		}).WithContext(ctx).Should(And(ContainSubstring("esim_order_delivery_seconds_count"), ContainSubstring("esim_build_info{")))
 	})
 })
 

@@ -155,7 +155,7 @@ func collector(metric instruments.Definition) prometheus.Collector {
 func TestWhatIsDefinedIsShown(t *testing.T) {
 	facade := prometheus.NewRegistry()
 	facade.MustRegister(server.NewMetrics(func() bool { return true }))
-	registries := map[instruments.Role]prometheus.Registerer{instruments.Controllers: metrics.Registry, instruments.Facade: facade}
+	registries := map[instruments.Role]prometheus.Registerer{instruments.Both: metrics.Registry, instruments.Controllers: metrics.Registry, instruments.Facade: facade}
 	for _, metric := range instruments.All() {
 		// A registry refuses what it has already, or has as a part of something else.
 		err := registries[metric.Role].Register(collector(metric))

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/telcodev/esim-operator/internal/es2plus"
+	"github.com/telcodev/esim-operator/internal/version"
 )
 
 const (
@@ -153,7 +154,7 @@ func (t *httpTransport) carry(call *http.Request) reply {
 			used = append(used, conn)
 		}
 	}})
-	call.Header.Set("User-Agent", "esim-operator")
+	call.Header.Set("User-Agent", version.Get().UserAgent())
 
 	answer, err := t.carrier.RoundTrip(call.WithContext(ctx)) //nolint:bodyclose // read closes it
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/telcodev/esim-operator/internal/operators"
+	"github.com/telcodev/esim-operator/internal/version"
 )
 
 const anICCID = `{"header":{"functionExecutionStatus":{"status":"Executed-Success"}},"iccid":"8947010000123456784F"}`
@@ -31,13 +32,13 @@ var answering = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 func TestARequestIsWrittenToTheLetter(t *testing.T) {
 	ca := newAuthority(t)
 	type wire struct {
-		Method, URI, Proto, Protocol, ContentType, Peer, Body string
+		Method, URI, Proto, Protocol, ContentType, Agent, Peer, Body string
 	}
 	seen := make(chan wire, 1)
 	server := ca.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		seen <- wire{r.Method, r.RequestURI, r.Proto, r.Header.Get("X-Admin-Protocol"), r.Header.Get("Content-Type"),
-			r.TLS.PeerCertificates[0].Subject.CommonName, string(body)}
+			r.Header.Get("User-Agent"), r.TLS.PeerCertificates[0].Subject.CommonName, string(body)}
 		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
 		_, _ = io.WriteString(w, anICCID)
 	}), nil)
@@ -47,7 +48,8 @@ func TestARequestIsWrittenToTheLetter(t *testing.T) {
 		t.Fatalf("answered %q, %v", iccid, failure)
 	}
 	want := wire{
-		"POST", "/gsma/rsp2/es2plus/downloadOrder", "HTTP/1.1", "gsma/rsp/v2.2.0", "application/json", "OPERATOR-1",
+		"POST", "/gsma/rsp2/es2plus/downloadOrder", "HTTP/1.1", "gsma/rsp/v2.2.0", "application/json",
+		version.Get().UserAgent(), "OPERATOR-1",
 		`{"header":{"functionRequesterIdentifier":"OPERATOR-1","functionCallIdentifier":"5JZ2-1-D"},"profileType":"JP-1GB-7D"}`,
 	}
 	if diff := cmp.Diff(want, <-seen); diff != "" {

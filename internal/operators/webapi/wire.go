@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/telcodev/esim-operator/internal/version"
 )
 
 const (
@@ -177,7 +179,7 @@ func (w *wire) request(ctx context.Context, call Call) (*http.Request, error) {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	request.Header.Set("Accept", "application/json")
-	request.Header.Set("User-Agent", "esim-operator")
+	request.Header.Set("User-Agent", version.Get().UserAgent())
 	return request, nil
 }
 

@@ -18,6 +18,8 @@ import (
 	"k8s.io/client-go/transport"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
+
+	"github.com/telcodev/esim-operator/internal/version"
 )
 
 // Environment is what commands are given from outside.
@@ -29,16 +31,16 @@ type Environment struct {
 	Random io.Reader
 	// Terminal tells whether a stream is read, or typed, by a person.
 	Terminal func(stream any) bool
-	// Version of this program.
-	Version string
+	// Version is this program's build.
+	Version version.Info
 	// Transport, where set, goes between a command and the API server.
 	Transport transport.WrapperFunc
 }
 
 // Real is the environment of a process.
-func Real(streams genericiooptions.IOStreams, version string) Environment {
+func Real(streams genericiooptions.IOStreams, build version.Info) Environment {
 	return Environment{
-		IOStreams: streams, Clock: clock.RealClock{}, Random: rand.Reader, Terminal: isTerminal, Version: version,
+		IOStreams: streams, Clock: clock.RealClock{}, Random: rand.Reader, Terminal: isTerminal, Version: build,
 	}
 }
 
@@ -63,7 +65,7 @@ The flags of kubectl for clusters and users work too; kubectl options lists them
 func New(env Environment) *cobra.Command {
 	p := &plugin{Environment: env, flags: genericclioptions.NewConfigFlags(true)}
 	root := &cobra.Command{
-		Use: "kubectl-esim", Short: "Buy and look after eSIMs", Long: long, Version: env.Version,
+		Use: "kubectl-esim", Short: "Buy and look after eSIMs", Long: long, Version: env.Version.String(),
 		SilenceUsage: true, SilenceErrors: true,
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl esim"},
 	}
@@ -76,7 +78,7 @@ func New(env Environment) *cobra.Command {
 	addVerbosity(root)
 	root.AddCommand(
 		p.buy(), p.get(), p.describe(), p.qr(), p.cancel(), p.refresh(),
-		p.quote(), p.wallet(), p.operators(), p.doctor(),
+		p.quote(), p.wallet(), p.operators(), p.doctor(), p.version(),
 	)
 	return root
 }

@@ -42,7 +42,7 @@ func (p *plugin) connect() (*session, error) {
 		return nil, fmt.Errorf("finding the namespace: %w; name one with -n", err)
 	}
 	config.QPS, config.Burst = 50, 100 // of one person, for a moment
-	config.UserAgent = "kubectl-esim/" + p.Version
+	config.UserAgent = p.Version.APIServerAgent("kubectl-esim")
 	config.WarningHandler = rest.NewWarningWriter(p.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
 	if p.Transport != nil {
 		config.Wrap(p.Transport)

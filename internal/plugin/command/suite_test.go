@@ -25,6 +25,7 @@ import (
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/plugin/command"
 	"github.com/telcodev/esim-operator/internal/testenv"
+	"github.com/telcodev/esim-operator/internal/version"
 )
 
 func TestCommands(t *testing.T) {
@@ -107,6 +108,12 @@ func server(config *rest.Config) string {
 	return "https://" + config.Host
 }
 
+// build is the build of the plugin that is run.
+var build = version.Info{
+	Version: "v1.2.3", Commit: "0123456789abcdef0123456789abcdef01234567", Date: "2026-03-01T04:30:00Z",
+	Go: "go1.26.8", Platform: "linux/amd64",
+}
+
 // call is one run of the plugin.
 type call struct {
 	// answer is typed by a person, who is there if it is not empty.
@@ -128,7 +135,7 @@ func run(ctx context.Context, kubeconfig string, args ...string) outcome {
 func (c call) run(ctx context.Context, kubeconfig string, args ...string) outcome {
 	var out, errOut bytes.Buffer
 	in := strings.NewReader(c.answer)
-	environment := command.Real(genericiooptions.IOStreams{In: in, Out: &out, ErrOut: &errOut}, "test")
+	environment := command.Real(genericiooptions.IOStreams{In: in, Out: &out, ErrOut: &errOut}, build)
 	environment.Terminal = func(stream any) bool { return stream == any(in) && c.answer != "" }
 	environment.Transport = c.transport
 	root := command.New(environment)
