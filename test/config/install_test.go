@@ -86,23 +86,22 @@ var _ = Describe("An installation", func() {
 		Expect(limited).To(Equal(1))
 	})
 
-	It("gives the admins and editors of a namespace orders, and neither prices nor operators", func(ctx context.Context) {
-		aggregated := 0
+	It("gives the admins and editors of a namespace orders, and those who view everything products", func(ctx SpecContext) {
+		granted := map[string][]string{}
 		for _, role := range ofKind[rbacv1.ClusterRole](rendered(ctx, "default"), "ClusterRole") {
-			if !aggregates(role) {
-				continue
-			}
-			aggregated++
-			for _, rule := range role.Rules {
-				for _, resource := range rule.Resources {
-					Expect(resource).To(BeElementOf("esimorders", "esimorders/status"), role.Name)
-					if resource == "esimorders/status" {
-						Expect(rule.Verbs).To(ConsistOf("get"), role.Name)
-					}
-				}
+			if aggregates(role) {
+				granted[role.Name] = permissions(role)
 			}
 		}
-		Expect(aggregated).To(Equal(2), "esimorders-edit and esimorders-view")
+		Expect(granted).To(HaveLen(3))
+		Expect(granted).To(HaveKeyWithValue("esimorders-edit", ConsistOf(
+			"create esimorders", "get esimorders", "list esimorders", "watch esimorders", "update esimorders", "patch esimorders",
+			"delete esimorders", "get esimorders/status")))
+		Expect(granted).To(HaveKeyWithValue("esimorders-view", ConsistOf(
+			"get esimorders", "list esimorders", "watch esimorders", "get esimorders/status")))
+		By("letting nobody change products, or see wallets and operators, by aggregation")
+		Expect(granted).To(HaveKeyWithValue("esimproducts-view", ConsistOf(
+			"get esimproducts", "list esimproducts", "watch esimproducts", "get esimproducts/status")))
 	})
 })
 

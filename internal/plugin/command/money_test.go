@@ -6,6 +6,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -119,6 +120,22 @@ var _ = Describe("Money", Ordered, func() {
 
 	It("says which right a buyer lacks for it", func(ctx SpecContext) {
 		Expect(run(ctx, buyer, "wallet").err).To(MatchError(ContainSubstring("the ClusterRole esimwallets-view there")))
-		Expect(run(ctx, buyer, "quote", "japan", "1gb").err).To(MatchError(ContainSubstring("you lack the right to get esimproducts.esim.telco.dev")))
+		Expect(run(ctx, buyer, "quote", "japan", "1gb").err).To(MatchError(And(
+			ContainSubstring("you lack the right to get esimproducts.esim.telco.dev"), ContainSubstring("the ClusterRole esimproducts-view with a ClusterRoleBinding"))))
+	})
+
+	It("quotes for a buyer who may look at wallets and products", func(ctx SpecContext) {
+		wary := kubeconfigOf("wary")
+		bind(ctx, "esimwallets-view", "wary")
+		Expect(k8s.Create(ctx, &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "esimproducts-view-wary"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "esimproducts-view"},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "wary"}},
+		})).To(Succeed())
+		// The API server learns of bindings by a watch.
+		Eventually(func() (string, error) {
+			done := run(ctx, wary, "quote", "japan", "1gb")
+			return done.out, done.err
+		}).Should(ContainSubstring("Wallet euro would pay; it has 20 EUR to spend."))
 	})
 })

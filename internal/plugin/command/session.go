@@ -113,10 +113,11 @@ func (s *session) allowed(ctx context.Context, call refusal.Call) (bool, error) 
 
 // Roles of config/rbac.
 const (
-	roleOrdersView  = "esimorders-view"
-	roleOrdersEdit  = "esimorders-edit"
-	roleWalletsView = "esimwallets-view"
-	rolePlatform    = "esim-platform"
+	roleOrdersView   = "esimorders-view"
+	roleOrdersEdit   = "esimorders-edit"
+	roleProductsView = "esimproducts-view"
+	roleWalletsView  = "esimwallets-view"
+	rolePlatform     = "esim-platform"
 )
 
 func (s *session) orderCall(did, verb, name, role string) refusal.Call {
@@ -163,7 +164,7 @@ func (s *session) product(ctx context.Context, name string) (*v1alpha1.EsimProdu
 	if err := s.Get(ctx, client.ObjectKey{Name: name}, &product); err != nil {
 		return nil, s.explain(ctx, err, refusal.Call{
 			Did: "read the product " + name, Verb: "get", Group: v1alpha1.GroupVersion.Group, Resource: "esimproducts",
-			Name: name, List: "kubectl get esimproducts",
+			Name: name, Role: roleProductsView, List: "kubectl get esimproducts",
 		})
 	}
 	return &product, nil
