@@ -81,11 +81,16 @@ func (p *plugin) runBuy(ctx context.Context, o purchase) error {
 	if err != nil {
 		return err
 	}
-	if err := p.place(ctx, s, order, o.dryRun); err != nil {
-		return err
-	}
 	if o.dryRun {
+		// Printed is what was asked for, to be kept and applied: without the UID and the
+		// finalizers that the API server gave to the order that it would have made.
+		if err := p.place(ctx, s, order.DeepCopy(), true); err != nil {
+			return err
+		}
 		return p.showBought(o, order, "would be placed; nothing was bought")
+	}
+	if err := p.place(ctx, s, order, false); err != nil {
+		return err
 	}
 	if !o.wait {
 		return p.showBought(o, order, fmt.Sprintf("placed; see what becomes of it: kubectl esim describe %s -n %s", order.Name, order.Namespace))

@@ -92,6 +92,9 @@ var _ = Describe("Buying", func() {
 		Expect(order.Kind).To(Equal("EsimOrder"))
 		Expect(order.Spec.Amount).To(Equal(v1alpha1.Decimal("4.50")))
 		Expect(order.Spec.AcceptBefore).To(BeNil())
+		By("without what belongs to the order that the API server would have made")
+		Expect(order.ObjectMeta).To(Equal(metav1.ObjectMeta{Namespace: namespace, Name: "dry"}))
+		Expect(done.out).NotTo(ContainSubstring("status:"))
 		Expect(ordersNamed(ctx, "dry")).To(BeEmpty())
 	})
 
