@@ -117,7 +117,7 @@ func (c *cluster) findAssets(ctx context.Context) error {
 
 func (c *cluster) build(ctx context.Context) error {
 	_, err := c.goCommand(ctx, c.s.Root, "build", "-o", c.s.file("bin")+string(filepath.Separator),
-		"./cmd/manager", "./cmd/smdp-simulator", "./hack/mailbox", "./hack/webhooks")
+		"./cmd/manager", "./cmd/kubectl-esim", "./cmd/smdp-simulator", "./hack/mailbox", "./hack/webhooks")
 	if err != nil {
 		return fmt.Errorf("building: %w", err)
 	}
