@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/telcodev/esim-operator/internal/markdown"
+)
+
+// step is a block of commands, and what the page shows of its output; nil where it shows none.
+type step struct {
+	commands markdown.Block
+	shown    *markdown.Block
+}
+
+// stepsOf are the steps of a page. A text block that stands behind no commands would be looked at
+// by nobody, so it is an error.
+func stepsOf(page *markdown.Page) ([]step, error) {
+	var steps []step
+	for i, block := range page.Blocks {
+		switch block.Language {
+		case "sh":
+			steps = append(steps, step{commands: block})
+		case "text":
+			if i == 0 || page.Blocks[i-1].Language != "sh" {
+				return nil, fmt.Errorf("%s:%d: a text block shows what an sh block prints, and none stands before it", page.Path, block.Line)
+			}
+			steps[len(steps)-1].shown = &page.Blocks[i]
+		}
+	}
+	if len(steps) == 0 {
+		return nil, fmt.Errorf("%s: there is no sh block to run", page.Path)
+	}
+	return steps, nil
+}
+
+// run runs the steps and returns what each printed, up to the one that failed.
+func run(ctx context.Context, path string, steps []step, runDir string) ([]string, error) {
+	folder, err := os.MkdirTemp("", "follow-")
+	if err != nil {
+		return nil, fmt.Errorf("making a folder for the commands: %w", err)
+	}
+	defer os.RemoveAll(folder) //nolint:errcheck // a temporary folder
+	mark := "end of a block " + rand.Text()
+	file := filepath.Join(folder, filepath.Base(path))
+	if err := os.WriteFile(file, []byte(script(steps, mark, runDir)), 0o600); err != nil {
+		return nil, fmt.Errorf("writing the commands: %w", err)
+	}
+	command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", file) //nolint:gosec // this project's own pages.
+	out, err := command.CombinedOutput()
+	printed := strings.Split(string(out), mark+"\n")
+	if err == nil {
+		return printed[:len(steps)], nil // behind the last mark is nothing
+	}
+	failed := steps[min(len(printed), len(steps))-1].commands
+	last := printed[len(printed)-1]
+	return printed[:len(printed)-1], fmt.Errorf("%s:%d: these commands fail (%w); they printed:\n%s", path, failed.Line, err, indented(plain(last)))
+}
+
+// script has every command on the line that it has in the page, so that the shell's own messages
+// name the page's lines. Each block ends with a line that prints the mark, in place of its fence.
+func script(steps []step, mark, runDir string) string {
+	var text strings.Builder
+	line := 1
+	for _, s := range steps {
+		text.WriteString(strings.Repeat("\n", s.commands.Line-line))
+		commands := s.commands.Text
+		if runDir != "" {
+			commands = strings.ReplaceAll(commands, ".run/", runDir+"/")
+		}
+		fmt.Fprintf(&text, "%sprintf '%%s\\n' '%s'\n", commands, mark)
+		line = s.commands.Line + strings.Count(s.commands.Text, "\n") + 1
+	}
+	return text.String()
+}
+
+func indented(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ")
+}
