@@ -16,6 +16,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/smdp"
+	"github.com/telcodev/esim-operator/internal/testenv"
 	"github.com/telcodev/esim-operator/internal/testshop"
 )
 
@@ -36,6 +37,51 @@ func ownerKept(secret string) bool {
 	return secret == v1alpha1.ActivationSecretName(anotherOrder) || secret == v1alpha1.ActivationSecretName(lostOrder)
 }
 
+// books are what must be the same after a restore.
+type books struct {
+	charges          map[string]v1alpha1.OrderCharge
+	codes            map[string]string
+	balance          string
+	bought, unusable int
+}
+
+func booksOf(ctx context.Context, env *testenv.Environment, shop *testshop.Shop) books {
+	GinkgoHelper()
+	return books{
+		charges: charges(orders(ctx, env, shop)), codes: codes(ctx, env, shop), balance: statement(ctx, env, shop),
+		bought: shop.Bought(), unusable: shop.InState(smdp.StateUnavailable),
+	}
+}
+
+// expectGoesOn has a manager go on with the fresh cluster, and checks that it sells nothing twice.
+func expectGoesOn(ctx context.Context, shop *testshop.Shop, before books) {
+	GinkgoHelper()
+	dismiss := employ(fresh)
+	defer dismiss()
+	Eventually(phases).WithArguments(ctx, fresh, shop).Should(Equal(phasesFinished()))
+
+	By("buying only what was not bought when it was saved")
+	Expect(shop.Bought()).To(Equal(before.bought+1), "the profile of order %s was bought, only the answer was lost", lostOrder)
+	Expect(shop.InState(smdp.StateUnavailable)).To(Equal(before.unusable), "profiles that are of no use to anybody")
+	Expect(shop.Stranded()).To(BeZero())
+	By("keeping charges and the balance")
+	delete(before.charges, settlingOrder)
+	Expect(cmp.Diff(before.charges, charges(orders(ctx, fresh, shop)))).To(BeEmpty())
+	Expect(statement(ctx, fresh, shop)).To(Equal(before.balance))
+	Eventually(balance).WithArguments(ctx, fresh, shop).Should(Equal(before.balance))
+	Eventually(func() []v1alpha1.SettlingOrder { return wallet(ctx, fresh, shop).Status.Settling }).Should(BeEmpty())
+	By("keeping the codes")
+	after := codes(ctx, fresh, shop)
+	for _, name := range []string{deliveredOrder, anotherOrder} {
+		if after[name] != before.codes[name] { // whose values no failure may print
+			Fail("the code of " + name + " is another")
+		}
+	}
+	Expect(slices.Sorted(maps.Keys(after))).To(ConsistOf(deliveredOrder, anotherOrder, underWayOrder, lostOrder))
+	expectNoCodeIn(ctx, fresh, shop)
+	finishLives(ctx, shop)
+}
+
 var _ = Describe("A shop whose cluster is lost and restored with status", func() {
 	It("buys nothing again, and keeps its money and its codes", func(ctx SpecContext) {
 		shop, err := testshop.Open(ctx, lost.Client, "shop", testshop.Options{})
@@ -44,37 +90,12 @@ var _ = Describe("A shop whose cluster is lost and restored with status", func()
 		fill(ctx, shop)
 		saved, err := save(ctx, lost.Client)
 		Expect(err).NotTo(HaveOccurred())
-		chargesBefore, codesBefore := charges(orders(ctx, lost, shop)), codes(ctx, lost, shop)
-		balanceBefore, boughtBefore := statement(ctx, lost, shop), shop.Bought()
-		unusableBefore := shop.InState(smdp.StateUnavailable)
+		before := booksOf(ctx, lost, shop)
 		saved = saved.writtenBefore(testshop.WalletName, v1alpha1.ActivationSecretName(deliveredOrder))
 
 		Expect(restore(ctx, fresh, saved, ownerKept)).To(Succeed())
 		collectGarbage(ctx, fresh, shop)
-		dismiss := employ(fresh)
-		defer dismiss()
-		Eventually(phases).WithArguments(ctx, fresh, shop).Should(Equal(phasesFinished()))
-
-		By("buying only what was not bought when it was saved")
-		Expect(shop.Bought()).To(Equal(boughtBefore+1), "the profile of order %s was bought, only the answer was lost", lostOrder)
-		Expect(shop.InState(smdp.StateUnavailable)).To(Equal(unusableBefore), "profiles that are of no use to anybody")
-		Expect(shop.Stranded()).To(BeZero())
-		By("keeping charges and the balance")
-		delete(chargesBefore, settlingOrder)
-		Expect(cmp.Diff(chargesBefore, charges(orders(ctx, fresh, shop)))).To(BeEmpty())
-		Expect(statement(ctx, fresh, shop)).To(Equal(balanceBefore))
-		Eventually(balance).WithArguments(ctx, fresh, shop).Should(Equal(balanceBefore))
-		Eventually(func() []v1alpha1.SettlingOrder { return wallet(ctx, fresh, shop).Status.Settling }).Should(BeEmpty())
-		By("keeping the codes")
-		codesAfter := codes(ctx, fresh, shop)
-		for _, name := range []string{deliveredOrder, anotherOrder} {
-			if codesAfter[name] != codesBefore[name] { // whose values no failure may print
-				Fail("the code of " + name + " is another")
-			}
-		}
-		Expect(slices.Sorted(maps.Keys(codesAfter))).To(ConsistOf(deliveredOrder, anotherOrder, underWayOrder, lostOrder))
-		expectNoCodeIn(ctx, fresh, shop)
-		finishLives(ctx, shop)
+		expectGoesOn(ctx, shop, before)
 	})
 })
 

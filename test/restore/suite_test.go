@@ -31,22 +31,30 @@ func TestRestore(t *testing.T) {
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	ctrl.SetLogger(GinkgoLogr)
+	lost, fresh = startClusters(ctx)
+})
+
+// startClusters starts two control planes, which end with the suite, or with the spec that asks.
+func startClusters(ctx context.Context) (first, second *testenv.Environment) {
+	GinkgoHelper()
 	var starts errgroup.Group
-	for _, env := range []**testenv.Environment{&lost, &fresh} {
+	for _, env := range []**testenv.Environment{&first, &second} {
 		starts.Go(func() (err error) {
 			*env, err = testenv.Start(ctx, testenv.Options{})
 			return err
 		})
 	}
+	err := starts.Wait()
 	DeferCleanup(func() {
-		for _, env := range []*testenv.Environment{lost, fresh} {
+		for _, env := range []*testenv.Environment{first, second} {
 			if env != nil {
 				Expect(env.Stop()).To(Succeed())
 			}
 		}
 	})
-	Expect(starts.Wait()).To(Succeed())
-})
+	Expect(err).NotTo(HaveOccurred())
+	return first, second
+}
 
 // employ starts a manager on a cluster. It returns how to stop it.
 func employ(env *testenv.Environment) (dismiss func()) {
