@@ -40,6 +40,7 @@ func TestAPageThatIsWrongFailsWithItsLine(t *testing.T) {
 		"a command fails":                  {"'''sh\ntrue\n'''\n\n'''sh\necho before\nfalse\necho after\n'''\n", "page.md:6: these commands fail (exit status 1); they printed:\n  before"},
 		"a command does not exist":         {"text\n\n'''sh\ntrue\nno-such-command\n'''\n", "page.md: line 5: no-such-command: command not found"},
 		"a pipe fails":                     {"'''sh\nfalse | cat\n'''\n", "page.md:2: these commands fail"},
+		"the shell ends early":             {"'''sh\nexit 0\n'''\n\n'''sh\ntrue\n'''\n", "page.md:2: these commands fail (the shell has ended before the page)"},
 		"a variable is not set":            {"'''sh\necho $NO_SUCH_VARIABLE\n'''\n", "page.md: line 2: NO_SUCH_VARIABLE: unbound variable"},
 		"a command asks":                   {"'''sh\nread -r answer\n'''\n", "page.md:2: these commands fail"},
 		"other output":                     {"'''sh\necho one; echo two\n'''\n'''text\none\nthree\n'''\n", "page.md:6: the page shows\n  three\nand what was printed is\n  two"},

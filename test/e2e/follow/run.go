@@ -3,14 +3,21 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/telcodev/esim-operator/internal/markdown"
 )
+
+// waitDelay is how long commands that outlive the shell may hold its output open.
+const waitDelay = 5 * time.Second
+
+var errEndedEarly = errors.New("the shell has ended before the page")
 
 // step is a block of commands, and what the page shows of its output; nil where it shows none.
 type step struct {
@@ -52,10 +59,14 @@ func run(ctx context.Context, path string, steps []step, runDir string) ([]strin
 		return nil, fmt.Errorf("writing the commands: %w", err)
 	}
 	command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", file)
+	command.WaitDelay = waitDelay
 	out, err := command.CombinedOutput()
 	printed := strings.Split(string(out), mark+"\n")
-	if err == nil {
+	if err == nil && len(printed) > len(steps) {
 		return printed[:len(steps)], nil // behind the last mark is nothing
+	}
+	if err == nil {
+		err = errEndedEarly
 	}
 	failed := steps[min(len(printed), len(steps))-1].commands
 	last := printed[len(printed)-1]
