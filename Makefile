@@ -60,6 +60,7 @@ test: ## Run every test that needs Go alone
 test-e2e: ## Walk through the README and the tutorial, fail over between operators and watch with a Prometheus, against `make run`; break what all of it runs on
 	test/e2e/walk.sh
 	test/e2e/tutorial.sh
+	go run ./test/e2e/pictures docs/*.md
 	test/e2e/operators.sh
 	test/e2e/watch.sh
 	assets=$$($(CONTROL_PLANE)); KUBEBUILDER_ASSETS=$$assets go run ./test/platform
