@@ -120,7 +120,7 @@ func tools(ctx context.Context, folder string) (browser string, err error) {
 	if err != nil || len(archives) != 1 {
 		return "", fmt.Errorf("npm has fetched %d archives: %w", len(archives), err)
 	}
-	unpack := exec.CommandContext(ctx, "tar", "-xzf", archives[0], "-C", folder, "package/dist/mermaid.min.js") //nolint:gosec // what npm has fetched.
+	unpack := exec.CommandContext(ctx, "tar", "-xzf", archives[0], "-C", folder, "package/dist/mermaid.min.js")
 	if out, err := unpack.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("unpacking %s: %w: %s", mermaid, err, out)
 	}
@@ -153,7 +153,7 @@ func draw(ctx context.Context, browser, folder string, pictures []picture) ([]pi
 	if os.Geteuid() == 0 {
 		args = append(args, "--no-sandbox") // as root Chromium has none
 	}
-	command := exec.CommandContext(ctx, browser, append(args, "file://"+file)...) //nolint:gosec // a browser that was found in the PATH.
+	command := exec.CommandContext(ctx, browser, append(args, "file://"+file)...)
 	var complaints bytes.Buffer
 	command.Stderr = &complaints
 	out, err := command.Output()
