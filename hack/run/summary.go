@@ -53,7 +53,7 @@ Ready. What runs:
   smdp-simulator  https://%s (ES2+), http://%s (control API; its front page explains it)
                   https://%s (Zendit), https://%s (eSIM Access), https://%s (Airalo)
   manager         http://%s/readyz, https://%s/metrics, https://%s (notifications of operators)
-  facade          http://%s (REST API; /docs explains it), https://%s/metrics
+  facade          http://%s (REST API; /docs explains it, /console is for people), https://%s/metrics
   mailbox         http://%s (what customers get by e-mail)
   webhooks        http://%s (what the client is told of its orders)
 
@@ -63,6 +63,7 @@ Logs and PIDs are in %s. In another terminal, type:
   kubectl -n acme wait --for=condition=Ready esimorder/trip-to-tokyo --timeout=30s
   kubectl get esim -A
   kubectl -n acme get secret trip-to-tokyo-activation -o jsonpath='{.data.activation-code}' | base64 -d
+Or buy in a browser, at the console, with the API key ESIM_API_KEY and its ESIM_API_SECRET of that file.
 
 No kube-controller-manager runs here: a deleted namespace stays Terminating, and the roles admin, edit
 and view are empty. Ctrl-C ends everything; the state stays.

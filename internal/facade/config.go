@@ -41,6 +41,8 @@ type Config struct {
 	// GracefulShutdown is how long requests in flight may take to end. Those that wait for an
 	// order are answered at once, as it stands.
 	GracefulShutdown metav1.Duration `json:"gracefulShutdown"`
+	// Console serves the web console at /console.
+	Console bool `json:"console"`
 	// LogLevel is debug, info or error.
 	LogLevel string `json:"logLevel"`
 }
@@ -62,6 +64,7 @@ func DefaultConfig() Config {
 		MaxConnections:     20_000,
 		CallTimeout:        metav1.Duration{Duration: 5 * time.Second},
 		GracefulShutdown:   metav1.Duration{Duration: 10 * time.Second},
+		Console:            true,
 		LogLevel:           "info",
 	}
 }

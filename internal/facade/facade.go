@@ -20,6 +20,7 @@ import (
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/facade/access"
 	"github.com/telcodev/esim-operator/internal/facade/catalogue"
+	"github.com/telcodev/esim-operator/internal/facade/console"
 	"github.com/telcodev/esim-operator/internal/facade/orders"
 	"github.com/telcodev/esim-operator/internal/facade/server"
 )
@@ -36,6 +37,8 @@ type Facade struct {
 	// identity is for whoever asks the API server for themselves.
 	identity *rest.Config
 	metrics  *server.Metrics
+	// console are its files; none where it is switched off.
+	console []*console.File
 
 	products *catalogue.Catalogue
 	orders   *orders.Index
@@ -82,6 +85,11 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, log logr.L
 	}
 	if f.ready, err = newReadiness(calling, clock.RealClock{}); err != nil {
 		return nil, err
+	}
+	if config.Console {
+		if f.console, err = console.Files(); err != nil {
+			return nil, err
+		}
 	}
 	f.metrics = server.NewMetrics(f.ready.synced)
 	if err := f.watch(ctx); err != nil {
@@ -133,7 +141,7 @@ func (f *Facade) newServer(stopping context.Context) *server.Server {
 		Desk:  &orders.Desk{Index: f.orders, API: f.client, Random: rand.Reader},
 		Cache: f.terms, Live: f.client, Writer: f.client,
 		Synced: f.ready.synced, Ready: f.ready.check,
-		Clock: clock.RealClock{}, Stopping: stopping, Log: f.log, Metrics: f.metrics,
+		Clock: clock.RealClock{}, Stopping: stopping, Log: f.log, Metrics: f.metrics, Console: f.console,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/telcodev/esim-operator/internal/facade/console"
 	"github.com/telcodev/esim-operator/internal/facade/wire"
 )
 
@@ -123,6 +124,12 @@ func joinPreferences(header http.Header) {
 // ServeHTTP routes a request. What is no operation is 404, or 405 where the path has other
 // methods; a path that would be another one when cleaned is none.
 func (rs *routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == console.Page+"/" && len(rs.server.Console) > 0 {
+		// Relative, as a proxy may have put something before it.
+		w.Header().Set("Location", ".."+console.Page)
+		w.WriteHeader(http.StatusPermanentRedirect)
+		return
+	}
 	// A slash that is hidden by an escape would be one to some and none to others.
 	hidden := strings.Contains(strings.ToLower(r.URL.RawPath), "%2f")
 	if !strings.HasPrefix(r.URL.Path, "/") || path.Clean(r.URL.Path) != r.URL.Path || hidden {

@@ -15,6 +15,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/facade/access"
 	"github.com/telcodev/esim-operator/internal/facade/catalogue"
+	"github.com/telcodev/esim-operator/internal/facade/console"
 	"github.com/telcodev/esim-operator/internal/facade/orders"
 	"github.com/telcodev/esim-operator/internal/facade/wire"
 )
@@ -31,7 +32,8 @@ type Guard interface {
 	Logout(ctx context.Context, identity *access.Identity) error
 }
 
-// Server answers the requests of the REST API. All fields but Metrics must be set.
+// Server answers the requests of the REST API. All fields but Metrics and
+// Console must be set.
 type Server struct {
 	Guard     Guard
 	Catalogue *catalogue.Catalogue
@@ -52,6 +54,8 @@ type Server struct {
 	Stopping context.Context
 	// Log has a line for each request.
 	Log logr.Logger
+	// Console are the files of the web console; none where it is switched off.
+	Console []*console.File
 	// Metrics count requests.
 	Metrics *Metrics
 
@@ -79,6 +83,7 @@ func (s *Server) Handler() (http.Handler, error) {
 		ResponseErrorHandlerFunc: s.fail,
 	})
 	wire.HandlerWithOptions(strict, wire.StdHTTPServerOptions{BaseRouter: routes, ErrorHandlerFunc: s.fail})
+	s.addConsole(routes)
 	if routes.err != nil {
 		return nil, fmt.Errorf("setting up the routes: %w", routes.err)
 	}

@@ -1,0 +1,40 @@
+// Where an eSIM works: the names of countries and regions.
+
+// ISO 3166-1: each country's alpha-3 code, which the API speaks, before its alpha-2 code, which
+// browsers know a name for.
+const codes = `
+  ABWAW AFGAF AGOAO AIAAI ALAAX ALBAL ANDAD AREAE ARGAR ARMAM ASMAS ATAAQ ATFTF ATGAG AUSAU AUTAT AZEAZ BDIBI BELBE
+  BENBJ BESBQ BFABF BGDBD BGRBG BHRBH BHSBS BIHBA BLMBL BLRBY BLZBZ BMUBM BOLBO BRABR BRBBB BRNBN BTNBT BVTBV BWABW
+  CAFCF CANCA CCKCC CHECH CHLCL CHNCN CIVCI CMRCM CODCD COGCG COKCK COLCO COMKM CPVCV CRICR CUBCU CUWCW CXRCX CYMKY
+  CYPCY CZECZ DEUDE DJIDJ DMADM DNKDK DOMDO DZADZ ECUEC EGYEG ERIER ESHEH ESPES ESTEE ETHET FINFI FJIFJ FLKFK FRAFR
+  FROFO FSMFM GABGA GBRGB GEOGE GGYGG GHAGH GIBGI GINGN GLPGP GMBGM GNBGW GNQGQ GRCGR GRDGD GRLGL GTMGT GUFGF GUMGU
+  GUYGY HKGHK HMDHM HNDHN HRVHR HTIHT HUNHU IDNID IMNIM INDIN IOTIO IRLIE IRNIR IRQIQ ISLIS ISRIL ITAIT JAMJM JEYJE
+  JORJO JPNJP KAZKZ KENKE KGZKG KHMKH KIRKI KNAKN KORKR KWTKW LAOLA LBNLB LBRLR LBYLY LCALC LIELI LKALK LSOLS LTULT
+  LUXLU LVALV MACMO MAFMF MARMA MCOMC MDAMD MDGMG MDVMV MEXMX MHLMH MKDMK MLIML MLTMT MMRMM MNEME MNGMN MNPMP MOZMZ
+  MRTMR MSRMS MTQMQ MUSMU MWIMW MYSMY MYTYT NAMNA NCLNC NERNE NFKNF NGANG NICNI NIUNU NLDNL NORNO NPLNP NRUNR NZLNZ
+  OMNOM PAKPK PANPA PCNPN PERPE PHLPH PLWPW PNGPG POLPL PRIPR PRKKP PRTPT PRYPY PSEPS PYFPF QATQA REURE ROURO RUSRU
+  RWARW SAUSA SDNSD SENSN SGPSG SGSGS SHNSH SJMSJ SLBSB SLESL SLVSV SMRSM SOMSO SPMPM SRBRS SSDSS STPST SURSR SVKSK
+  SVNSI SWESE SWZSZ SXMSX SYCSC SYRSY TCATC TCDTD TGOTG THATH TJKTJ TKLTK TKMTM TLSTL TONTO TTOTT TUNTN TURTR TUVTV
+  TWNTW TZATZ UGAUG UKRUA UMIUM URYUY USAUS UZBUZ VATVA VCTVC VENVE VGBVG VIRVI VNMVN VUTVU WLFWF WSMWS XKXXK YEMYE
+  ZAFZA ZMBZM ZWEZW`;
+
+const regions = {
+  GLO: 'Worldwide', XEU: 'Europe', XAS: 'Asia', XAF: 'Africa', XNA: 'North America', XSA: 'South America',
+  XCB: 'Caribbean', XME: 'Middle East', XOC: 'Oceania',
+};
+
+const alpha2 = new Map(codes.trim().split(/\s+/).map((pair) => [pair.slice(0, 3), pair.slice(3)]));
+const names = new Intl.DisplayNames(['en'], { type: 'region' });
+
+// place is the name of a country or region; its code where it has none.
+export function place(code) {
+  return regions[code] ?? (alpha2.has(code) ? names.of(alpha2.get(code)) : code);
+}
+
+// mark is what the badge of a place shows: two letters, or nothing where a globe says more.
+export const mark = (code) => alpha2.get(code) ?? '';
+
+// countries are all of them, [code, name], in the order of their names.
+export function countries() {
+  return [...alpha2.keys()].map((code) => [code, place(code)]).sort((a, b) => a[1].localeCompare(b[1], 'en'));
+}
