@@ -12,7 +12,10 @@ RUN_DIR ?= .run
 # What is released, and the image of it.
 VERSION ?= $(shell sed -n 's/^appVersion: //p' charts/esim-operator/Chart.yaml)
 IMG ?= esim-operator:$(VERSION)
+REPOSITORY ?= esim-operator
 FUZZTIME ?= 30s
+
+RELEASE = go run -C hack/release . -version '$(VERSION)' -repository '$(REPOSITORY)' -helm "$$($(TOOL) -n helm)"
 
 # The folder of etcd, kube-apiserver and kubectl; found or built when first asked for.
 CONTROL_PLANE = go run -C hack/controlplane .
@@ -40,6 +43,10 @@ clean-run: ## Remove the state that `make run` has left
 build: ## Build the manager and the simulator into bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
 
+.PHONY: release
+release: ## Make what is published of a version into dist/: VERSION=v0.1.0; REPOSITORY names the image
+	assets=$$($(CONTROL_PLANE)); $(RELEASE) -kubectl "$$assets/kubectl" -out '$(CURDIR)/dist' make
+
 .PHONY: build-installer
 build-installer: ## Write dist/install.yaml, which is config/default in one file; IMG names the image
 	assets=$$($(CONTROL_PLANE)); hack/tools/installer.sh "$$assets/kubectl" '$(IMG)' dist/install.yaml
@@ -55,15 +62,22 @@ test: ## Run every test that needs Go alone
 	@$(TOOL) -n helm >/dev/null
 	assets=$$($(CONTROL_PLANE)); GOGC=400 KUBEBUILDER_ASSETS=$$assets go test -p 4 ./...
 	go test -C hack/controlplane .
+	go test -C hack/release .
 
 .PHONY: test-e2e
-test-e2e: ## Walk through the README and the tutorial, fail over between operators and watch with a Prometheus, against `make run`; break what all of it runs on
+test-e2e: ## Walk through the README and the tutorial, fail over between operators and watch with a Prometheus, against `make run`; make a release twice; break what all of it runs on
 	test/e2e/walk.sh
 	test/e2e/tutorial.sh
 	go run ./test/e2e/pictures docs/*.md
 	test/e2e/operators.sh
 	test/e2e/watch.sh
+	$(MAKE) --no-print-directory release-check
 	assets=$$($(CONTROL_PLANE)); KUBEBUILDER_ASSETS=$$assets go run ./test/platform
+
+# What is committed is built; COLD=1 has the second build start from nothing, for some minutes.
+.PHONY: release-check
+release-check: ## Make a release for linux/amd64 twice, compare every byte, and read the image back
+	assets=$$($(CONTROL_PLANE)); $(RELEASE) -kubectl "$$assets/kubectl" -only linux/amd64 $(if $(COLD),-cold) check
 
 .PHONY: test-crash
 test-crash: ## Stop the manager at every point of every story; random histories of money on a real API server; a large catalogue
@@ -90,6 +104,7 @@ bench-large: ## Measure memory and restart of a manager with 10,000 and 100,000 
 lint: ## Run the linters of .golangci.yml, and those of the chart and of the REST API's document
 	$(TOOL) golangci-lint run ./...
 	cd hack/controlplane && go tool -modfile=../tools/go.mod golangci-lint run --config=../../.golangci.yml .
+	cd hack/release && go tool -modfile=../tools/go.mod golangci-lint run --config=../../.golangci.yml .
 	$(TOOL) helm lint --strict charts/esim-operator
 	$(TOOL) vacuum lint --ruleset=api/rest/lint.yaml --ext-refs --fail-severity=info --details --no-banner --no-style api/rest/esim.yaml
 

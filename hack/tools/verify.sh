@@ -24,7 +24,7 @@ unformatted=$(git ls-files -z '*.go' | xargs -0 gofmt -l)
 [ -z "$unformatted" ] || fail "not formatted; run \`make fmt\`: $unformatted"
 
 say 'go.mod and go.sum'
-for module in . hack/controlplane hack/tools; do
+for module in . hack/controlplane hack/release hack/tools; do
   (cd "$module" && go mod tidy -diff) || fail "$module/go.mod or go.sum is not tidy"
 done
 
