@@ -138,6 +138,10 @@ manifests: ## Generate CRDs and the manager's role
 chart: ## Write those parts of the Helm chart that config/ and the comments in its values.yaml say
 	assets=$$($(CONTROL_PLANE)); go run ./hack/chart -kubectl "$$assets/kubectl"
 
+.PHONY: docs
+docs: ## Write docs/reference from the CRDs and the REST API's document
+	go run ./hack/reference config/crd/bases api/rest/esim.yaml docs/reference
+
 .PHONY: fmt
 fmt: ## Format all code
 	gofmt -w api cmd controllers hack internal test

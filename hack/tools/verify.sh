@@ -14,8 +14,8 @@ say 'generated code and manifests'
 git ls-files -z --cached --others --exclude-standard |
   while IFS= read -r -d '' file; do if [ -e "$file" ]; then printf '%s\0' "$file"; fi; done |
   tar --null -T - -cf - | tar -xf - -C "$copy"
-make -C "$copy" --no-print-directory generate manifests chart >/dev/null
-for path in api config charts internal/facade/wire docs/metrics.md; do
+make -C "$copy" --no-print-directory generate manifests chart docs >/dev/null
+for path in api config charts internal/facade/wire docs/metrics.md docs/reference; do
   diff -ru "$root/$path" "$copy/$path" || fail "$path is not what \`make generate manifests chart\` makes of the sources"
 done
 
