@@ -28,33 +28,15 @@ func files(t *testing.T) map[string]*console.File {
 	return byPath
 }
 
-func get(file http.Handler, header http.Header) *http.Response {
+func get(file http.Handler, header http.Header) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(http.MethodGet, "/console", http.NoBody)
 	request.Header = header
 	answer := httptest.NewRecorder()
 	file.ServeHTTP(answer, request)
-	return answer.Result()
+	return answer
 }
 
-func read(t *testing.T, from io.Reader) string {
-	t.Helper()
-	text, err := io.ReadAll(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-func text(t *testing.T, file http.Handler) string {
-	t.Helper()
-	answer := get(file, http.Header{})
-	defer func() {
-		if err := answer.Body.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	return read(t, answer.Body)
-}
+func text(file http.Handler) string { return get(file, http.Header{}).Body.String() }
 
 func TestEveryFileAllowsTheBrowserAsLittleAsCanBe(t *testing.T) {
 	want := map[string]string{
@@ -67,7 +49,7 @@ func TestEveryFileAllowsTheBrowserAsLittleAsCanBe(t *testing.T) {
 		"Cache-Control":                "no-cache",
 	}
 	for path, file := range files(t) {
-		header := get(file, http.Header{}).Header
+		header := get(file, http.Header{}).Header()
 		got := map[string]string{}
 		for name := range want {
 			got[name] = header.Get(name)
@@ -86,7 +68,7 @@ func TestEveryFileAllowsTheBrowserAsLittleAsCanBe(t *testing.T) {
 func TestNoFileHasInlineCodeOrNamesAnotherHost(t *testing.T) {
 	forbidden := regexp.MustCompile(`(?i)<script(?:>| [^>]*>[^<])|<style|\sstyle=|\son[a-z]+="|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|localStorage\.|(?:src|href)="(?:https?:)?//|@import|:\s*url\(`)
 	for path, file := range files(t) {
-		if found := forbidden.FindString(text(t, file)); found != "" {
+		if found := forbidden.FindString(text(file)); found != "" {
 			t.Errorf("%s has %q", path, found)
 		}
 	}
@@ -97,7 +79,7 @@ func TestWhatFilesNameIsThere(t *testing.T) {
 	names := regexp.MustCompile(`(?:from '\./|(?:src|href)="console/)([a-z.]+)['"]`)
 	named := 0
 	for path, file := range all {
-		for _, found := range names.FindAllStringSubmatch(text(t, file), -1) {
+		for _, found := range names.FindAllStringSubmatch(text(file), -1) {
 			named++
 			if all[console.Page+"/"+found[1]] == nil {
 				t.Errorf("%s names %s, which is not there", path, found[1])
@@ -113,26 +95,26 @@ func TestABrowserThatHasAFileIsNotSentItAgain(t *testing.T) {
 	page := files(t)[console.Page]
 	for _, encoding := range []string{"", "gzip"} {
 		header := http.Header{"Accept-Encoding": {encoding}}
-		tag := get(page, header).Header.Get("ETag")
+		tag := get(page, header).Header().Get("ETag")
 		header.Set("If-None-Match", tag)
-		if answer := get(page, header); answer.StatusCode != http.StatusNotModified {
-			t.Errorf("with the encoding %q and its tag the answer is %d", encoding, answer.StatusCode)
+		if answer := get(page, header); answer.Code != http.StatusNotModified {
+			t.Errorf("with the encoding %q and its tag the answer is %d", encoding, answer.Code)
 		}
 		header.Set("If-None-Match", `"another"`)
-		if answer := get(page, header); answer.StatusCode != http.StatusOK {
-			t.Errorf("with the encoding %q and another tag the answer is %d", encoding, answer.StatusCode)
+		if answer := get(page, header); answer.Code != http.StatusOK {
+			t.Errorf("with the encoding %q and another tag the answer is %d", encoding, answer.Code)
 		}
 	}
 }
 
 func TestFilesAreCompressedForWhoTakesIt(t *testing.T) {
 	page := files(t)[console.Page]
-	plain := text(t, page)
+	plain := text(page)
 	for accepted, want := range map[string]string{
 		"": "", "gzip": "gzip", "br, gzip;q=0.8": "gzip", "gzip;q=0": "", "identity": "", "*": "", "gzip;q=x": "", "GZIP": "gzip",
 	} {
 		answer := get(page, http.Header{"Accept-Encoding": {accepted}})
-		if got := answer.Header.Get("Content-Encoding"); got != want {
+		if got := answer.Header().Get("Content-Encoding"); got != want {
 			t.Errorf("%q is answered with the encoding %q, want %q", accepted, got, want)
 			continue
 		}
@@ -144,14 +126,15 @@ func TestFilesAreCompressedForWhoTakesIt(t *testing.T) {
 			}
 			body = unzipped
 		}
-		if diff := cmp.Diff(plain, read(t, body)); diff != "" {
-			t.Errorf("%q: -plain +got:\n%s", accepted, diff)
+		got, err := io.ReadAll(body)
+		if diff := cmp.Diff(plain, string(got)); err != nil || diff != "" {
+			t.Errorf("%q: %v, -plain +got:\n%s", accepted, err, diff)
 		}
 	}
 }
 
 func TestCountriesAreThoseOfISO3166(t *testing.T) {
-	pairs := regexp.MustCompile(`\b[A-Z]{5}\b`).FindAllString(text(t, files(t)[console.Page+"/places.js"]), -1)
+	pairs := regexp.MustCompile(`\b[A-Z]{5}\b`).FindAllString(text(files(t)[console.Page+"/places.js"]), -1)
 	if len(pairs) < 249 {
 		t.Errorf("there are %d countries; ISO 3166-1 has 249", len(pairs))
 	}
@@ -169,7 +152,7 @@ func TestCountriesAreThoseOfISO3166(t *testing.T) {
 
 func TestFilesAreRooms(t *testing.T) {
 	for path, file := range files(t) {
-		if lines := strings.Count(text(t, file), "\n"); lines > 400 {
+		if lines := strings.Count(text(file), "\n"); lines > 400 {
 			t.Errorf("%s has %d lines", path, lines)
 		}
 	}

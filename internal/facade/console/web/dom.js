@@ -77,13 +77,13 @@ export function field(label, control, note) {
 }
 
 // ask shows a question in a dialog, and resolves to the value of the button that was pressed;
-// empty where none was.
+// empty where none was. The focus is on the safe one.
 export function ask(title, text, buttons) {
   const heading = h('h2', { id: `ask-${++fields}` }, title);
   const dialog = h('dialog.ask', { 'aria-labelledby': heading.id },
     heading, [text].flat().map((paragraph) => h('p', null, paragraph)),
     h('div.actions', null, buttons.map((button) =>
-      h('button', { type: 'button', className: button.kind ?? '', onclick: () => dialog.close(button.value) }, button.text))));
+      h('button', { type: 'button', className: button.kind ?? '', autofocus: button.safe, onclick: () => dialog.close(button.value) }, button.text))));
   document.body.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {

@@ -21,6 +21,12 @@ const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1).repla
 // isOwn tells whether a reference is one that the console made, of which its user knows nothing.
 export const isOwn = (reference) => reference?.startsWith('console-') ?? false;
 
+// plan is how much an order has, and for how long, where its name does not say so already.
+export function plan(order) {
+  if (!order.validity_days || order.product_name.includes(data(order.data_amount_gb))) return '';
+  return `${data(order.data_amount_gb)} for ${days(order.validity_days)}`;
+}
+
 // state is what an order's status means, in a word, a tone and a sentence.
 export function state(order) {
   switch (order.status) {
@@ -134,10 +140,9 @@ class Room {
     const { word, tone, icon: drawing, text } = state(this.#order);
     const o = this.#order;
     document.title = `${o.product_name}: ${word} – eSIM`;
-    const sizes = o.validity_days && `${data(o.data_amount_gb)} for ${days(o.validity_days)}`;
     show(this.#head,
       h('div.title', null, badge(o.country_code), h('div.grow', null, h('h1', { id: 'order-title', tabIndex: -1 }, o.product_name),
-        h('p.soft', null, [sizes, o.country_code && place(o.country_code)].filter(Boolean).join(' · ')))),
+        h('p.soft', null, [plan(o), o.country_code && place(o.country_code)].filter(Boolean).join(' · ')))),
       h('div', { className: `state ${tone}`, id: 'state' }, icon(drawing), h('div', null, h('b', null, word), h('p', null, text),
         this.#cancelling && o.status !== 'CANCELLED' && h('p', null, 'It is being cancelled. The mobile operator has not decided yet.'),
         o.failure_code && h('p.small', null, o.is_user_fixable ? 'Change that, and order again. ' : 'There is nothing that you did wrong. ',
@@ -185,7 +190,7 @@ class Room {
     const o = this.#order;
     const sum = o.transaction_id === undefined ? 'Nothing was charged.' : `${price(o.amount, o.currency)} go back to the wallet.`;
     const answer = await ask('Cancel this order?', [`The eSIM is given back, and its code stops working. ${sum}`, 'If it is on a device already, it cannot be cancelled any more.'], [
-      { text: 'Cancel the order', value: 'cancel', kind: 'danger' }, { text: 'Keep it', value: '' },
+      { text: 'Cancel the order', value: 'cancel', kind: 'danger' }, { text: 'Keep it', value: '', safe: true },
     ]);
     if (answer !== 'cancel') return;
     this.#cancelling = true;

@@ -3,8 +3,9 @@
 import { explain, read } from './api.js';
 import { badge } from './catalogue.js';
 import { field, h, icon, pause, say, show, visible } from './dom.js';
-import { data, days, moment, price } from './money.js';
-import { isOwn, state } from './order.js';
+import { moment, price } from './money.js';
+import { isOwn, plan, state } from './order.js';
+import { place } from './places.js';
 
 const PER_PAGE = 50;
 // BUSY and CALM are how often the list is read while an order is in progress, and while none is;
@@ -81,10 +82,9 @@ function nothing() {
 
 function row(order) {
   const { word, tone } = state(order);
-  const sizes = order.validity_days ? `${data(order.data_amount_gb)}, ${days(order.validity_days)}` : '';
   const reference = isOwn(order.client_reference) ? '' : order.client_reference;
   return h('li', null, h('a.product', { href: `#/orders/${order.id}`, id: `order-${order.id}` }, badge(order.country_code),
-    h('span.grow', null, h('b.name', null, order.product_name), h('span.soft.small', null, [sizes, reference].filter(Boolean).join(' · '))),
+    h('span.grow', null, h('b.name', null, order.product_name), h('span.soft.small', null, [plan(order), reference || place(order.country_code)].filter(Boolean).join(' · '))),
     h('span.when.soft.small', null, moment(order.created_at)),
     h('span.sum', null, order.transaction_id === undefined ? '' : price(order.amount, order.currency)),
     h('span', { className: `chip ${tone}` }, word)));

@@ -38,7 +38,7 @@ class Statement {
       h('div.row.spread', null, h('h2', { id: 'statement' }, 'Statement'),
         h('button.quiet', { type: 'button', onclick: () => this.#save() }, 'Save as CSV')),
       h('div.scroll', { tabIndex: 0, role: 'region', 'aria-label': 'Transactions' }, h('table', null,
-        h('thead', null, h('tr', null, ['Time', 'What', 'Amount', 'Balance'].map((name, i) => h(i > 1 ? 'th.number' : 'th', { scope: 'col' }, name)))), this.#rows)),
+        h('thead', null, h('tr', null, ['Time', 'What', 'Amount', 'Balance'].map((name, i) => h(['th.wide-only', 'th'][i] ?? 'th.number', { scope: 'col' }, name)))), this.#rows)),
       this.#end);
   }
 
@@ -76,8 +76,8 @@ class Statement {
     this.#left -= amount;
     const rate = one.forex_rate !== undefined && ` (1 ${one.source_currency} = ${one.forex_rate} ${one.destination_currency})`;
     return h('tr', null,
-      h('td.when', null, moment(one.created_at)),
-      h('td', null, one.order_id ? h('a', { href: `#/orders/${one.order_id}` }, one.remarks) : one.remarks, rate),
+      h('td.when.wide-only', null, moment(one.created_at)),
+      h('td', null, one.order_id ? h('a', { href: `#/orders/${one.order_id}` }, one.remarks) : one.remarks, rate, h('span.soft.small.narrow-only', null, moment(one.created_at))),
       h(credit ? 'td.number.good' : 'td.number', null, (credit ? '+' : '') + price(amount, currency)),
       h('td.number.soft', null, price(after, currency)));
   }
