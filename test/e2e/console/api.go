@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image/png"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/qrcode"
+)
+
+// api is the REST API, to see from outside what the console did.
+type api struct{ base, token string }
+
+type order struct {
+	ID             int64  `json:"id"`
+	ActivationCode string `json:"activation_code"`
+	ICCID          string `json:"iccid"`
+	Email          string `json:"notification_email"`
+}
+
+// do makes a request without a body. The answer is read into a value, where there is one.
+func (a api) do(method, address string, into any) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, address, http.NoBody) //nolint:gosec // the address is that of `make run`.
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+a.token)
+	answer, err := http.DefaultClient.Do(request) //nolint:gosec // likewise.
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode >= http.StatusBadRequest {
+		err = fmt.Errorf("%s %s is answered %s", method, address, answer.Status)
+	} else if into != nil {
+		err = json.NewDecoder(answer.Body).Decode(into)
+	}
+	return errors.Join(err, answer.Body.Close())
+}
+
+func (a api) orders() ([]order, error) {
+	var all []order
+	err := a.do(http.MethodGet, a.base+"/api/v1/esim/orders?per_page=500", &all)
+	return all, err
+}
+
+func (a api) order(id int64) (order, error) {
+	var one order
+	err := a.do(http.MethodGet, fmt.Sprintf("%s/api/v1/esim/orders/%d", a.base, id), &one)
+	return one, err
+}
+
+// install has the simulator's device install a profile.
+func (a api) install(iccid string) error {
+	return a.do(http.MethodPost, os.Getenv("SMDP_CONTROL")+"/profiles/"+iccid+"/install", nil)
+}
+
+// readQR reads the QR code of a picture, as a camera does.
+func readQR(picture []byte) (string, error) {
+	decoded, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		return "", fmt.Errorf("reading the picture: %w", err)
+	}
+	bitmap, err := gozxing.NewBinaryBitmapFromImage(decoded)
+	if err != nil {
+		return "", fmt.Errorf("looking at the picture: %w", err)
+	}
+	code, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
+	if err != nil {
+		return "", fmt.Errorf("finding a QR code in the picture: %w", err)
+	}
+	return code.GetText(), nil
+}
+
+// within tries until it is true, or the time is over.
+func within(limit time.Duration, what string, ok func() (bool, error)) error {
+	last := time.Now().Add(limit)
+	for {
+		done, err := ok()
+		if err != nil || done {
+			return err
+		}
+		if time.Now().After(last) {
+			return errors.New(what)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
