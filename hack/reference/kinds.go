@@ -113,16 +113,7 @@ func writeFields(to *strings.Builder, above string, object *schema) {
 		if slices.Contains(object.Required, name) {
 			shown = "**" + shown + "**"
 		}
-		inner, path := &field, above+name
-		for {
-			if inner.Items != nil && inner.Items.Schema != nil {
-				inner, path = inner.Items.Schema, path+"[]"
-			} else if inner.AdditionalProperties != nil && inner.AdditionalProperties.Schema != nil {
-				inner, path = inner.AdditionalProperties.Schema, path+"{}"
-			} else {
-				break
-			}
-		}
+		inner, path := entries(&field, above+name)
 		meaning, rules := field.Description, limits(&field)
 		if inner != &field {
 			rules = sentences(rules, prefixed("each: ", limits(inner)))
@@ -133,6 +124,18 @@ func writeFields(to *strings.Builder, above string, object *schema) {
 		}
 		row(to, shown, typeName(&field), meaning, rules)
 		writeFields(to, path+".", inner)
+	}
+}
+
+// entries is what a list or map holds, and how it is called; a field that is neither is itself.
+func entries(field *schema, path string) (inner *schema, called string) {
+	switch {
+	case field.Items != nil && field.Items.Schema != nil:
+		return entries(field.Items.Schema, path+"[]")
+	case field.AdditionalProperties != nil && field.AdditionalProperties.Schema != nil:
+		return entries(field.AdditionalProperties.Schema, path+"{}")
+	default:
+		return field, path
 	}
 }
 

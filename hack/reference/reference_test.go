@@ -42,7 +42,7 @@ spec:
         properties:
           spec:
             type: object
-            description: spec is asked for.
+            description: What is asked for.
             required: [name]
             properties:
               closed: {type: boolean, default: false, description: closed shuts it.}
@@ -82,7 +82,7 @@ func TestEachFieldOfAKindIsTold(t *testing.T) {
 	}
 	want := "- [Shop](#shop)\n\n## Shop\n\nA shop.\n\n" +
 		"`apiVersion: example.com/v1`, in a namespace; `kubectl get shops`, or `sh` for short. `--field-selector` takes `spec.name`.\n\n" +
-		"Of the whole object: it must be open.\n\n### Shop: spec\n\nspec is asked for.\n\n" +
+		"Of the whole object: it must be open.\n\n### Shop: spec\n\nWhat is asked for.\n\n" +
 		"| field | type | meaning | rules |\n|---|---|---|---|\n" +
 		"| **`name`** | string | name of it | 1 to 9 characters. matches `^(a\\|b)$`. |\n" +
 		"| `closed` | boolean | closed shuts it. | default `false`. |\n" +
