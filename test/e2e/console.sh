@@ -33,6 +33,10 @@ start_run
 . "$RUN_DIR/env"
 go build -o "$folder/console" ./test/e2e/console
 until_true 60 'EsimOperator telco-one is not Ready' kubectl wait --for=condition=Ready esimoperator/telco-one --timeout=1s
+kubectl -n acme create serviceaccount support >/dev/null
+kubectl -n acme create rolebinding support --clusterrole=esim-client-readonly --serviceaccount=acme:support >/dev/null
+ESIM_READ_TOKEN=$(kubectl -n acme create token support --audience=esim-api)
+export ESIM_READ_TOKEN
 began=$SECONDS
 "$folder/console" -chromium "$chromium" -axe "$axe" ${CONSOLE_SHOTS:+-shots "$CONSOLE_SHOTS"} | tee "$folder/walked" || fail 'the console does not do what it should'
 passed=$(grep -c '^console: ok' "$folder/walked")

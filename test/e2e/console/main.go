@@ -1,6 +1,6 @@
 // Command console walks through the web console in a headless Chromium, against `make run`: it
 // logs in, buys, installs, cancels, and looks at every room on a desktop and on a phone. It
-// reads ESIM_API, ESIM_TOKEN, ESIM_API_KEY, ESIM_API_SECRET and SMDP_CONTROL.
+// reads ESIM_API, ESIM_TOKEN, ESIM_READ_TOKEN, ESIM_API_KEY, ESIM_API_SECRET and SMDP_CONTROL.
 package main
 
 import (
@@ -47,6 +47,7 @@ func walk(ctx context.Context, path, shots, axe string) error {
 	}{
 		{"money is computed exactly", s.money},
 		{"who has a wrong secret stays out, who has the right one comes in", s.logIn},
+		{"a session is renewed before it ends", s.renew},
 		{"the catalogue is searched", s.search},
 		{"an answer is lost and the button is clicked twice, and one eSIM is bought", s.buy},
 		{"its QR code installs it, and no code is on the page before it is asked for", s.show},
@@ -59,6 +60,7 @@ func walk(ctx context.Context, path, shots, axe string) error {
 		{"what the network keeps from the page is said", s.away},
 		{"orders are listed", s.list},
 		{"the statement adds up", s.statement},
+		{"who may only look on sees no code, and is told that buying is not for them", s.onlyLook},
 		{"logging out leaves nothing behind", s.leave},
 	} {
 		begun := time.Now()

@@ -303,13 +303,19 @@ func (s *story) statement() error {
 	)
 }
 
-func (s *story) leave() error {
+func (s *story) logOut() error {
 	return all(
 		func() error { return s.click("#leave", "Log out") },
 		func() error { return s.sees("Log out?") },
 		func() error { return s.inspect("leave") },
 		func() error { return s.click("dialog button", "Log out") },
 		func() error { return s.sees("Buy eSIMs, follow them") },
+	)
+}
+
+func (s *story) leave() error {
+	return all(
+		s.logOut,
 		func() error {
 			left, err := evaluate[int](s.browser, `sessionStorage.length + localStorage.length`)
 			if err == nil && left != 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"os"
 
 	"github.com/chromedp/chromedp"
 )
@@ -122,5 +123,54 @@ func (s *story) away() error {
 		func() error {
 			return s.until("the end of the complaint", `!document.body.innerText.includes('out of date')`)
 		},
+	)
+}
+
+func (s *story) renew() error {
+	const token = `JSON.parse(sessionStorage['esim.session']).access`
+	before, err := evaluate[string](s.browser, token)
+	if err != nil {
+		return err
+	}
+	return all(
+		// An hour passes for the page. The token before is revoked by the API as it gives the new one.
+		func() error {
+			return s.run(script(`window.realNow = Date.now; Date.now = () => realNow() + 3_590_000; location.hash = '#/orders'`))
+		},
+		func() error { return s.until("a new token", fmt.Sprintf(`%s !== %q`, token, before)) },
+		func() error { return s.run(script(`Date.now = realNow`)) },
+		func() error { return s.sees("No orders yet") },
+		func() error { return s.inspect("orders-none") },
+		func() error { return s.open("#/buy") },
+	)
+}
+
+func (s *story) onlyLook() error {
+	left, err := s.api.orders()
+	if err != nil {
+		return err
+	}
+	if s.bought, err = s.api.order(left[0].ID); err != nil {
+		return err
+	}
+	return all(
+		func() error { return s.logOut() },
+		func() error { return s.click("label", "Token") },
+		func() error { return s.run(chromedp.SendKeys(chromedp.CSS("textarea"), os.Getenv("ESIM_READ_TOKEN"))) },
+		func() error { return s.click("button", "Log in") },
+		func() error { return s.until("a price", `!!document.querySelector('.from b')`) },
+		func() error { return s.open(fmt.Sprintf("#/orders/%d", left[0].ID)) },
+		func() error { return s.sees("may not see activation codes") },
+		s.hidden,
+		func() error {
+			return s.until("no way to ask for it", `!document.querySelector('#show-qr, #show-code')`)
+		},
+		func() error { return s.open("#/buy") },
+		func() error { return s.run(chromedp.SendKeys(chromedp.CSS("[type=search]"), "japan")) },
+		func() error { return s.until("Japan alone", `document.querySelectorAll('.products a').length === 1`) },
+		func() error { return s.click(".products a", "") },
+		func() error { return s.click("button.wide", "Buy for") },
+		func() error { return s.sees("This client may not create orders") },
+		func() error { return s.inspect("product-forbidden") },
 	)
 }

@@ -113,7 +113,10 @@ export function pause(milliseconds, signal) {
 // visible resolves once somebody looks at the page.
 export async function visible(signal) {
   while (document.visibilityState !== 'visible') {
-    await new Promise((resolve) => { document.addEventListener('visibilitychange', resolve, { once: true, signal }); });
-    signal?.throwIfAborted();
+    await new Promise((resolve) => {
+      document.addEventListener('visibilitychange', resolve, { once: true, signal });
+      signal.addEventListener('abort', resolve, { once: true });
+    });
+    signal.throwIfAborted();
   }
 }

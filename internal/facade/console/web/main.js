@@ -130,6 +130,7 @@ document.getElementById('leave').addEventListener('click', async () => {
     }
   } catch (error) {
     toast(explain(error));
+    if (!loggedIn()) await enter();
   }
 });
 document.querySelector('.skip').addEventListener('click', (event) => {

@@ -104,6 +104,13 @@ export function forget() {
 
 // revoke ends all sessions of the client that began by logging in, everywhere.
 export async function revoke() {
-  await send('POST', 'auth/logout', { authorization: `Bearer ${session.access}` });
+  try {
+    await send('POST', 'auth/logout', { authorization: await authorization() });
+  } catch (error) {
+    // Whose session has ended already has nothing left to end with; the others are not ours to tell of.
+    if (error.status !== 401) throw error;
+    forget();
+    throw new Problem(401, { message: 'Your session had ended before, so no other was revoked. Log in, and revoke them then.' });
+  }
   forget();
 }
