@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/makiuchi-d/gozxing"
@@ -25,11 +26,11 @@ type order struct {
 	Email          string `json:"notification_email"`
 }
 
-// do makes a request without a body. The answer is read into a value, where there is one.
-func (a api) do(method, address string, into any) error {
+// do makes a request. The answer is read into a value, where there is one.
+func (a api) do(method, address, body string, into any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, address, http.NoBody) //nolint:gosec // the address is that of `make run`.
+	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body)) //nolint:gosec // the address is that of `make run`.
 	if err != nil {
 		return err
 	}
@@ -48,19 +49,19 @@ func (a api) do(method, address string, into any) error {
 
 func (a api) orders() ([]order, error) {
 	var all []order
-	err := a.do(http.MethodGet, a.base+"/api/v1/esim/orders?per_page=500", &all)
+	err := a.do(http.MethodGet, a.base+"/api/v1/esim/orders?per_page=500", "", &all)
 	return all, err
 }
 
 func (a api) order(id int64) (order, error) {
 	var one order
-	err := a.do(http.MethodGet, fmt.Sprintf("%s/api/v1/esim/orders/%d", a.base, id), &one)
+	err := a.do(http.MethodGet, fmt.Sprintf("%s/api/v1/esim/orders/%d", a.base, id), "", &one)
 	return one, err
 }
 
-// install has the simulator's device install a profile.
-func (a api) install(iccid string) error {
-	return a.do(http.MethodPost, os.Getenv("SMDP_CONTROL")+"/profiles/"+iccid+"/install", nil)
+// control has the simulator do something.
+func (a api) control(method, path, body string) error {
+	return a.do(method, os.Getenv("SMDP_CONTROL")+"/"+path, body, nil)
 }
 
 // readQR reads the QR code of a picture, as a camera does.

@@ -54,6 +54,7 @@ func walk(ctx context.Context, path, shots, axe string) error {
 		{"a phone's installer is opened by a link that has the code at the tap alone", s.tap},
 		{"once it is installed its code is gone", s.install},
 		{"with the keyboard alone another is bought and cancelled", s.keyboard},
+		{"a pending order is delivered before one's eyes", s.wait},
 		{"too many requests, and an end of the session, lose nothing that was typed", s.expire},
 		{"what the wallet does not cover fails in words", s.fail},
 		{"a purchase without any answer is found after a reload", s.resume},

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -228,7 +229,7 @@ func (s *story) install() error {
 	return all(
 		func() error { return s.click("#show-qr", "Show QR code") },
 		func() error { return s.run(chromedp.WaitVisible(chromedp.CSS(".qr img"))) },
-		func() error { return s.api.install(s.bought.ICCID) },
+		func() error { return s.api.control(http.MethodPost, "profiles/"+s.bought.ICCID+"/install", "") },
 		func() error { return s.until("the end of the code", `!!document.querySelector('#installed')`) },
 		s.hidden,
 		func() error { return s.until("no picture", `!document.querySelector('.qr')`) },
@@ -274,6 +275,11 @@ func (s *story) list() error {
 		func() error { return s.open("#/orders") },
 		func() error { return s.until("orders", `document.querySelectorAll('.orders a').length >= 5`) },
 		func() error { return s.inspect("orders") },
+		func() error {
+			return s.run(script(`document.querySelectorAll('.name').forEach((e, i) => {
+				e.textContent = i % 2 ? 'Bosnia and Herzegovina, Serbia, Montenegro and North Macedonia 100 GB / 180 days' : 'Donaudampfschifffahrtsgesellschaftskapitaen'; })`))
+		},
+		func() error { return s.inspect("orders-long") },
 		func() error {
 			return s.run(set("select", "status=CANCELLED"), dispatch("select", "change"))
 		},

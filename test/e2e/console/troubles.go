@@ -25,7 +25,7 @@ func (s *story) expire() error {
 		func() error { return s.inspect("product-refused") },
 		func() error { return s.sees("Buy for ¥") },
 		// The API ends the session, and the page does not know of it yet.
-		func() error { return s.api.do(http.MethodPost, s.api.base+"/auth/logout", nil) },
+		func() error { return s.api.do(http.MethodPost, s.api.base+"/auth/logout", "", nil) },
 		func() error {
 			// A token is known to be good for up to ten seconds after it was revoked.
 			return within(patience, "the session does not end", func() (bool, error) {
@@ -172,5 +172,23 @@ func (s *story) onlyLook() error {
 		func() error { return s.click("button.wide", "Buy for") },
 		func() error { return s.sees("This client may not create orders") },
 		func() error { return s.inspect("product-forbidden") },
+	)
+}
+
+func (s *story) wait() error {
+	return all(
+		func() error {
+			return s.api.control(http.MethodPost, "faults", `{"kind": "hang", "function": "DownloadOrder", "times": 1}`)
+		},
+		func() error { return s.open("#/buy") },
+		func() error { return s.click(".products a", "") },
+		func() error { return s.click("button.wide", "Buy for ¥650") },
+		func() error { return s.sees("The mobile operator prepares the eSIM") },
+		func() error { return s.inspect("order-pending") },
+		func() error { return s.api.control(http.MethodDelete, "faults", "") },
+		func() error { return s.sees("Ready to install") },
+		func() error {
+			return s.until("that readers hear of it", `document.querySelector('#status').textContent.includes('Ready to install')`)
+		},
 	)
 }
