@@ -41,8 +41,8 @@ func (m *market) compare(ctx context.Context, way string, flood int, buy buying)
 	return []figure{
 		told(fmt.Sprintf("another client's %d orders %s: until all are made; delivered meanwhile", flood, way),
 			fmt.Sprintf("%s; %d in %s", short(f.made), f.delivered, short(f.took))),
-		compared(who+"p50 / p99, among them and alone", both(among), both(alone), slower(0.99)),
-		compared(who+"p50", short(median(among)), short(median(alone)), slower(0.5)),
+		compared(who+"p50 / p99, among them and alone", both(among), both(alone), slower(0.99)).as("fairness_"+suffix+"_p99", "s", quantile(among, 0.99).Seconds()),
+		compared(who+"p50", short(median(among)), short(median(alone)), slower(0.5)).as("fairness_"+suffix+"_p50", "s", median(among).Seconds()),
 		told(who+"the slowest among them", short(slices.Max(among))),
 	}, nil
 }

@@ -40,19 +40,24 @@ func measureLists(ctx context.Context, s *stand) (figures []figure, err error) {
 			return nil, err
 		}
 	}
-	for _, list := range []struct{ what, path, wanted string }{
-		{"GET /orders", "/api/v1/esim/orders", "≤ 1.50 of one at 1,000"},
-		{"GET /orders?status=", "/api/v1/esim/orders?status=DELIVERED", "≤ 1.50 of one at 1,000"},
-		{"GET /orders?client_reference=", "/api/v1/esim/orders?client_reference=TRIP_7", "≤ 1.50 of one at 1,000"},
-		{"GET /transactions", "/api/v1/transactions", "≤ 1.50 of one at 1,000"},
+	for _, list := range []struct{ name, what, path string }{
+		{"orders", "GET /orders", "/api/v1/esim/orders"},
+		{"orders_by_status", "GET /orders?status=", "/api/v1/esim/orders?status=DELIVERED"},
+		{"orders_by_reference", "GET /orders?client_reference=", "/api/v1/esim/orders?client_reference=TRIP_7"},
+		{"transactions", "GET /transactions", "/api/v1/transactions"},
 	} {
 		made, err := compare(ctx, target{address, get(list.path, tokens[many], "")}, target{address, get(list.path, tokens[few], "")})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", list.what, err)
 		}
 		ofLarge, ofSmall := time.Duration(float64(time.Second)/made.a.rate), time.Duration(float64(time.Second)/made.b.rate)
-		ratio := 1 / made.rate
-		figures = append(figures, against(list.what+", a page at 100,000 orders, over HTTP", short(ofLarge), short(ofSmall), ratio, list.wanted, ratio <= 1.5))
+		ratios := make([]float64, len(made.rates))
+		for i, rate := range made.rates {
+			ratios[i] = 1 / rate
+		}
+		ratio := median(ratios)
+		figures = append(figures, against(list.what+", a page at 100,000 orders, over HTTP", short(ofLarge), short(ofSmall), ratio, "≤ 1.50 of one at 1,000", ratio <= 1.5).
+			as("facade_list_"+list.name+"_ratio", "", ratios...))
 	}
 	return append(figures, pageOfIndex(index)), nil
 }
@@ -71,7 +76,8 @@ func pageOfIndex(index *orders.Index) figure {
 		}
 	}
 	ratio := float64(took[many]) / float64(took[few])
-	return against("a page at 100,000 orders, in the index", short(took[many]), short(took[few]), ratio, "≤ 1.50 of one at 1,000", ratio <= 1.5)
+	return against("a page at 100,000 orders, in the index", short(took[many]), short(took[few]), ratio, "≤ 1.50 of one at 1,000", ratio <= 1.5).
+		as("facade_index_page_ratio", "", ratio)
 }
 
 // serveIndex serves the REST API over an index of its own, behind the real guard.

@@ -34,6 +34,8 @@ type measurement struct {
 	sale func(context.Context) ([]figures.Figure, error)
 	// long ones are taken where they are named only.
 	long bool
+	// apart ones have stands of their own.
+	apart bool
 }
 
 func measurements(flood flooding, scale sales.Scale) []measurement {
@@ -43,7 +45,8 @@ func measurements(flood flooding, scale sales.Scale) []measurement {
 		{name: "posts", take: measurePosts},
 		{name: "waits", take: measureWaits},
 		{name: "catalogue", take: measureCatalogue},
-		{name: "fairness", take: measureFairness(flood), long: true},
+		{name: "replicas", take: measureReplicas},
+		{name: "fairness", take: measureFairness(flood), long: true, apart: true},
 	}...)
 }
 
@@ -60,7 +63,7 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	ctrl.SetLogger(logr.Discard())
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := flags.String("only", "", "measure these `names` only, with commas between: orders, counts, memory, polls, slow, reads, lists, posts, waits, catalogue; and large and fairness, which are left out else")
+	only := flags.String("only", "", "measure these `names` only, with commas between: orders, counts, memory, polls, slow, reads, lists, posts, waits, catalogue, replicas; and large and fairness, which are left out else")
 	var flood flooding
 	flags.IntVar(&flood.orders, "flood", 3000, "`orders` with which one client floods the others, for fairness")
 	flags.StringVar(&flood.by, "by", "kubectl,REST", "`ways` to order, for fairness, with a comma between")
@@ -86,7 +89,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 			continue
 		}
 		began := time.Now()
-		if m.take != nil && facade == nil {
+		if m.take != nil && !m.apart && facade == nil {
 			if facade, err = newStand(ctx); err != nil {
 				return err
 			}
@@ -97,7 +100,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 			f.load = load
 			lines = append(lines, f)
 		}
-		if err != nil {
+		if err := errors.Join(err, record(taken)); err != nil {
 			// What was taken before is worth seeing all the same.
 			return errors.Join(fmt.Errorf("measuring %s: %w", m.name, err), printTable(out, lines))
 		}

@@ -102,11 +102,11 @@ func processorTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// comparison of two targets: the medians of their rounds, and of what one is of the other
-// in two rounds that follow each other.
+// comparison of two targets: the medians of their rounds, and what one is of the other in each two
+// rounds that follow each other, in requests and in processor time.
 type comparison struct {
-	a, b        pace
-	rate, spent float64
+	a, b         pace
+	rates, spent []float64
 }
 
 // compare has two targets take turns. Which of them begins takes turns too.
@@ -141,8 +141,8 @@ func compare(ctx context.Context, a, b target) (made comparison, err error) {
 		ofRates, ofTimes = append(ofRates, now[0].rate/now[1].rate), append(ofTimes, float64(now[0].cpu)/float64(now[1].cpu))
 	}
 	return comparison{
-		a:    pace{median(rates[0]), time.Duration(median(times[0]))},
-		b:    pace{median(rates[1]), time.Duration(median(times[1]))},
-		rate: median(ofRates), spent: median(ofTimes),
+		a:     pace{median(rates[0]), time.Duration(median(times[0]))},
+		b:     pace{median(rates[1]), time.Duration(median(times[1]))},
+		rates: ofRates, spent: ofTimes,
 	}, nil
 }

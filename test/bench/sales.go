@@ -33,19 +33,15 @@ func selling(scale sales.Scale) []measurement {
 	}
 }
 
-// book writes figures into the file of results, and makes lines of the table of them, with what
-// their ranges want.
+// book makes lines of the table of figures, with what their ranges want.
 func book(taken []figures.Figure) ([]figure, error) {
 	ranges, err := figures.ReadRanges(rangesFile)
 	if err != nil {
 		return nil, err
 	}
-	if err := figures.Write(resultsFile, taken); err != nil {
-		return nil, err
-	}
 	var lines []figure
 	for _, f := range taken {
-		line := figure{what: f.What, value: measured(f), baseline: f.Baseline}
+		line := figure{what: f.What, value: measured(f), baseline: f.Baseline, result: &f}
 		if within, ok := ranges[f.Name]; ok {
 			met := within.Holds(f.Median())
 			line.wanted, line.met = within.String(), &met

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/telcodev/esim-operator/test/bench/figures"
 )
 
 // figure is a line of the table: what was measured, against what, and what is wanted of it.
@@ -19,6 +21,29 @@ type figure struct {
 	load string
 	// met is nil where nothing is wanted.
 	met *bool
+	// result is what is written of it into the file of results; nil where nothing is.
+	result *figures.Figure
+}
+
+// as has a figure written into the file of results: its name there, the unit, and what its
+// repetitions gave.
+func (f figure) as(name, unit string, values ...float64) figure {
+	f.result = &figures.Figure{Name: name, What: f.what, Unit: unit, Values: values}
+	return f
+}
+
+// record writes those of the figures that have results into their file.
+func record(lines []figure) error {
+	var results []figures.Figure
+	for _, line := range lines {
+		if line.result != nil {
+			results = append(results, *line.result)
+		}
+	}
+	if len(results) == 0 {
+		return nil
+	}
+	return figures.Write(resultsFile, results)
 }
 
 // against makes a figure of two measured values. What is wanted is said in words, and met
@@ -40,10 +65,10 @@ func alone(what, value, wanted string, met bool) figure {
 // told makes a figure of which nothing is wanted.
 func told(what, value string) figure { return figure{what: what, value: value} }
 
-func printTable(to io.Writer, figures []figure) error {
+func printTable(to io.Writer, lines []figure) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	rows := []figure{{what: "WHAT", value: "FIGURE", baseline: "BASELINE", ratio: "RATIO", wanted: "WANTED", load: "LOAD"}}
-	for _, f := range append(rows, figures...) {
+	for _, f := range append(rows, lines...) {
 		verdict := ""
 		switch {
 		case f.what == "WHAT":

@@ -84,7 +84,7 @@ func measureWaits(ctx context.Context, s *stand) (figures []figure, err error) {
 		told(what+": orders delivered", perSecond(waiting/took.Seconds())),
 		told(what+": answered as delivered", fmt.Sprint(len(late))),
 		alone(what+": from an order's delivery to its answer, p50 / p99", short(median(late))+" / "+short(p99),
-			"milliseconds, none lost", p99 <= 100*time.Millisecond),
+			"milliseconds, none lost", p99 <= 100*time.Millisecond).as("facade_wait_lateness_p99", "s", p99.Seconds()),
 	}, nil
 }
 

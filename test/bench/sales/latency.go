@@ -12,12 +12,23 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/es2plus"
+	"github.com/telcodev/esim-operator/internal/smdp"
 	"github.com/telcodev/esim-operator/test/stand"
 )
 
+// passage is one order's: when its creation was sent, and when it was seen as DELIVERED.
+type passage struct {
+	key        client.ObjectKey
+	sent, seen time.Time
+}
+
+func (p passage) took() time.Duration { return p.seen.Sub(p.sent) }
+
 // paced creates orders at a pace, each at its time whether those before are delivered or not, and
-// tells how long each took from then until it was seen as DELIVERED.
-func (m *market) paced(ctx context.Context, name string, orders int, pause time.Duration, of func(i int) *v1alpha1.EsimOrder) ([]time.Duration, error) {
+// waits until all were seen as DELIVERED.
+func (m *market) paced(ctx context.Context, name string, orders int, pause time.Duration, of func(i int) *v1alpha1.EsimOrder) ([]passage, error) {
 	seen, err := watchDeliveries(ctx, m.buyer, name)
 	if err != nil {
 		return nil, err
@@ -45,15 +56,16 @@ func (m *market) paced(ctx context.Context, name string, orders int, pause time.
 	if err := seen.wait(ctx, orders); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	took := make([]time.Duration, orders)
+	passages := make([]passage, orders)
 	for i := range orders {
-		at, ok := seen.at(client.ObjectKeyFromObject(made[i]))
+		key := client.ObjectKeyFromObject(made[i])
+		at, ok := seen.at(key)
 		if !ok {
-			return nil, fmt.Errorf("order %s was not seen", made[i].Name)
+			return nil, fmt.Errorf("order %s was not seen", key)
 		}
-		took[i] = at.Sub(sent[i])
+		passages[i] = passage{key: key, sent: sent[i], seen: at}
 	}
-	return took, nil
+	return passages, nil
 }
 
 func sleepUntil(ctx context.Context, at time.Time) error {
@@ -67,6 +79,43 @@ func sleepUntil(ctx context.Context, at time.Time) error {
 	case <-time.After(wait):
 		return nil
 	}
+}
+
+// firstCalls is how long after their creation was sent the SM-DP+ executed the first call for each
+// of the orders: its DownloadOrder, which is known by the ICCID that the order got. All must be
+// orders that the SM-DP+ has delivered.
+func (m *market) firstCalls(ctx context.Context, passages []passage) ([]float64, error) {
+	called := map[activation.ICCID]time.Time{}
+	for after, more := int64(0), true; more; {
+		var page struct {
+			Entries []smdp.LedgerEntry `json:"entries"`
+			More    bool               `json:"more"`
+		}
+		query := fmt.Sprintf("/ledger?function=%s&after=%d", es2plus.DownloadOrder, after)
+		if err := m.simulator.Tell(ctx, http.MethodGet, query, "", &page); err != nil {
+			return nil, err
+		}
+		for _, entry := range page.Entries {
+			if _, known := called[entry.ICCID]; !known {
+				called[entry.ICCID] = entry.Time
+			}
+			after = entry.Sequence
+		}
+		more = page.More
+	}
+	delays := make([]float64, len(passages))
+	for i, p := range passages {
+		var order v1alpha1.EsimOrder
+		if err := m.buyer.Get(ctx, p.key, &order); err != nil {
+			return nil, fmt.Errorf("reading an order: %w", err)
+		}
+		at, ok := called[activation.ICCID(order.Status.Esim.ICCID)]
+		if !ok {
+			return nil, fmt.Errorf("the SM-DP+ knows of no DownloadOrder for order %s", p.key)
+		}
+		delays[i] = at.Sub(p.sent).Seconds()
+	}
+	return delays, nil
 }
 
 // calls is how many the SM-DP+ has executed.
@@ -98,7 +147,7 @@ func (m *market) overheads(ctx context.Context, name string, perSecond float64, 
 		return nil, err
 	}
 	orders := int(lasting.Seconds() * perSecond)
-	took, err := m.paced(ctx, name, orders, time.Duration(float64(time.Second)/perSecond), func(i int) *v1alpha1.EsimOrder {
+	passages, err := m.paced(ctx, name, orders, time.Duration(float64(time.Second)/perSecond), func(i int) *v1alpha1.EsimOrder {
 		return newOrder(clientName(i), fmt.Sprintf("%s-%05d", name, i), stand.Telco)
 	})
 	if err != nil {
@@ -113,8 +162,8 @@ func (m *market) overheads(ctx context.Context, name string, perSecond float64, 
 	}
 	own := time.Duration((after-before)/orders) * latency
 	over := make([]float64, orders)
-	for i, t := range took {
-		over[i] = (t - own).Seconds()
+	for i, p := range passages {
+		over[i] = (p.took() - own).Seconds()
 	}
 	return over, errors.Join(m.slow(ctx, 0))
 }

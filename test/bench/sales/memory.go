@@ -69,10 +69,15 @@ func Memory(ctx context.Context, scale Scale, orders ...int) (measured []figures
 		return nil, err
 	}
 	for _, n := range orders {
+		// So many come within seconds here; no manager would ever be told of as many by its watch.
+		if err := m.stopManager(); err != nil {
+			return nil, err
+		}
 		if err := m.load(ctx, template, n-template.made, installed); err != nil {
 			return nil, err
 		}
-		if err := m.deliver(ctx, fmt.Sprintf("after-%d", n), stand.Telco); err != nil {
+		started, err := m.restarted(ctx, scale.Profiles, n)
+		if err != nil {
 			return nil, err
 		}
 		held, err := m.heapInUse(ctx)
@@ -83,14 +88,10 @@ func Memory(ctx context.Context, scale Scale, orders ...int) (measured []figures
 			Name: fmt.Sprintf("bytes_per_order_%d", n), What: fmt.Sprintf("memory for each of %d finished orders", n),
 			Unit: "B", Values: []float64{float64(held-none) / float64(n)},
 		})
+		measured = append(measured, started...)
 		if err := m.heapProfile(ctx, scale.Profiles, n); err != nil {
 			return nil, err
 		}
-		started, err := m.restarted(ctx, scale.Profiles, n)
-		if err != nil {
-			return nil, err
-		}
-		measured = append(measured, started...)
 	}
 	return measured, nil
 }
@@ -103,19 +104,24 @@ func (m *market) heapProfile(ctx context.Context, folder string, n int) error {
 	return m.fetchManagers(ctx, "/debug/pprof/heap", filepath.Join(folder, fmt.Sprintf("memory_%d.manager.heap.pprof", n)))
 }
 
-// restarted ends the manager as an upgrade does, and starts another.
-func (m *market) restarted(ctx context.Context, profiles string, n int) ([]figures.Figure, error) {
+// stopManager ends the manager as an upgrade does.
+func (m *market) stopManager() error {
 	if err := m.manager.Signal(syscall.SIGTERM); err != nil {
-		return nil, err
+		return err
 	}
 	select {
 	case <-m.manager.Ended():
 	case <-time.After(time.Minute):
-		return nil, errors.New("the manager does not end when it is told to")
+		return errors.New("the manager does not end when it is told to")
 	}
 	if err := m.manager.Kill(); err != nil && !errors.Is(err, stand.ErrEnded) {
-		return nil, err
+		return err
 	}
+	return nil
+}
+
+// restarted starts a manager while an order waits for it.
+func (m *market) restarted(ctx context.Context, profiles string, n int) ([]figures.Figure, error) {
 	seen, err := watchDeliveries(ctx, m.buyer, "restart")
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package sales
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -19,8 +20,7 @@ const DueOrders = 20_000
 
 // Polls measures how soon a new order gets to its operator while 20,000 delivered orders are due to
 // be asked about, half of them at an operator that answers nothing at all, which takes new orders
-// too. What is measured is create → DELIVERED at an operator without latency: more than create →
-// first call.
+// too: from an order's creation to its operator's first call, and to DELIVERED.
 func Polls(ctx context.Context, orders int) (measured []figures.Figure, err error) {
 	m, err := openMarket(ctx, testenv.AuditNone)
 	if err != nil {
@@ -67,7 +67,7 @@ func Polls(ctx context.Context, orders int) (measured []figures.Figure, err erro
 	if err != nil {
 		return nil, err
 	}
-	took, err := m.paced(ctx, "new", 400, 50*time.Millisecond, func(i int) *v1alpha1.EsimOrder {
+	passages, err := m.paced(ctx, "new", 400, 50*time.Millisecond, func(i int) *v1alpha1.EsimOrder {
 		// Not of the clients whose orders hang.
 		operator := []string{stand.Telco, stand.EsimAccess}[i%2]
 		return newOrder(clientName(hanging+i%(clients-hanging)), fmt.Sprintf("new-%05d", i), operator)
@@ -80,20 +80,63 @@ func Polls(ctx context.Context, orders int) (measured []figures.Figure, err erro
 	if err != nil {
 		return nil, err
 	}
+	var atTelco []passage
 	var telco, access []float64
-	for i, t := range took {
+	for i, p := range passages {
 		if i%2 == 0 {
-			telco = append(telco, t.Seconds())
+			atTelco, telco = append(atTelco, p), append(telco, p.took().Seconds())
 		} else {
-			access = append(access, t.Seconds())
+			access = append(access, p.took().Seconds())
 		}
 	}
+	first, err := m.firstCalls(ctx, atTelco)
+	if err != nil {
+		return nil, err
+	}
+	rush, err := m.rush(ctx, scraper)
+	if err != nil {
+		return nil, err
+	}
+	what := fmt.Sprintf("while %d delivered orders are asked about and an operator hangs", orders)
 	return []figures.Figure{
-		{Name: "new_order_delay_p99", What: fmt.Sprintf("create → DELIVERED while %d delivered orders are asked about and an operator hangs, p99", orders), Unit: "s", Values: []float64{quantile(telco, 0.99)}},
-		{Name: "new_order_delay_p50", What: "… p50", Unit: "s", Values: []float64{quantile(telco, 0.5)}},
-		{Name: "new_order_delay_asked_p99", What: "… at the operator that is asked all the time, p99", Unit: "s", Values: []float64{quantile(access, 0.99)}},
+		{Name: "new_order_delay_p99", What: "create → the operator's first call " + what + ", p99", Unit: "s", Values: []float64{quantile(first, 0.99)}},
+		{Name: "new_order_delay_p50", What: "… p50", Unit: "s", Values: []float64{quantile(first, 0.5)}},
+		{Name: "new_order_delivered_p99", What: "… create → DELIVERED, p99", Unit: "s", Values: []float64{quantile(telco, 0.99)}},
+		{Name: "new_order_delivered_asked_p99", What: "… at the operator that is asked all the time, p99", Unit: "s", Values: []float64{quantile(access, 0.99)}},
 		{Name: "polls_rate", What: "… questions that operator is asked meanwhile (it allows 200/s)", Unit: "1/s", Values: []float64{(later - asked) / lasted.Seconds()}},
+		{Name: "restart_polls_most", What: fmt.Sprintf("… in the busiest second of the first %d after a manager's start", rushSeconds), Unit: "1/s", Values: []float64{rush}},
 	}, nil
+}
+
+// rushSeconds is how long after a start questions are counted: orders that came due meanwhile
+// are all due in its first moment.
+const rushSeconds = 20
+
+// rush starts the manager again, and tells how many questions the operator was asked in the second
+// in which it was asked most.
+func (m *market) rush(ctx context.Context, scraper *stand.Scraper) (most float64, err error) {
+	if err := m.stopManager(); err != nil {
+		return 0, err
+	}
+	if err := m.startManager(ctx); err != nil {
+		return 0, err
+	}
+	began, before, last := time.Now(), 0.0, time.Now()
+	for i := 1; i <= rushSeconds; i++ {
+		if err := sleepUntil(ctx, began.Add(time.Duration(i)*time.Second)); err != nil {
+			return 0, err
+		}
+		now, err := m.asked(ctx, scraper)
+		if err != nil {
+			return 0, err
+		}
+		at := time.Now()
+		most, before, last = max(most, (now-before)/at.Sub(last).Seconds()), now, at
+	}
+	if before == 0 {
+		return 0, errors.New("the operator was asked nothing after the manager's start")
+	}
+	return most, nil
 }
 
 // hang has so many orders go to the operator that answers nothing, all of one client, which is
