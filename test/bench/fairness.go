@@ -20,6 +20,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/manager"
 	"github.com/telcodev/esim-operator/internal/smdp"
+	"github.com/telcodev/esim-operator/internal/testenv"
 	"github.com/telcodev/esim-operator/internal/testshop"
 )
 
@@ -100,7 +101,7 @@ func measureFairness(flood flooding) func(context.Context, *stand) ([]figure, er
 // inMarket measures in a market of its own: the real manager would deal with the other
 // measurements' orders, and with what is left of a flood.
 func inMarket(ctx context.Context, measure func(*market) ([]figure, error)) (taken []figure, err error) {
-	s, err := newStand(ctx)
+	s, err := newStand(ctx, testenv.AuditNone)
 	if err != nil {
 		return nil, err
 	}

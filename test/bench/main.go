@@ -22,6 +22,7 @@ import (
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/telcodev/esim-operator/internal/testenv"
 	"github.com/telcodev/esim-operator/test/bench/figures"
 	"github.com/telcodev/esim-operator/test/bench/sales"
 )
@@ -45,6 +46,7 @@ func measurements(flood flooding, scale sales.Scale) []measurement {
 		{name: "posts", take: measurePosts},
 		{name: "waits", take: measureWaits},
 		{name: "catalogue", take: measureCatalogue},
+		{name: "rest-counts", take: measureRESTCounts, apart: true},
 		{name: "replicas", take: measureReplicas},
 		{name: "fairness", take: measureFairness(flood), long: true, apart: true},
 	}...)
@@ -63,7 +65,7 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	ctrl.SetLogger(logr.Discard())
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := flags.String("only", "", "measure these `names` only, with commas between: orders, counts, memory, polls, slow, reads, lists, posts, waits, catalogue, replicas; and large and fairness, which are left out else")
+	only := flags.String("only", "", "measure these `names` only, with commas between: orders, counts, memory, polls, slow, reads, lists, posts, waits, catalogue, rest-counts, replicas; and large and fairness, which are left out else")
 	var flood flooding
 	flags.IntVar(&flood.orders, "flood", 3000, "`orders` with which one client floods the others, for fairness")
 	flags.StringVar(&flood.by, "by", "kubectl,REST", "`ways` to order, for fairness, with a comma between")
@@ -90,7 +92,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		}
 		began := time.Now()
 		if m.take != nil && !m.apart && facade == nil {
-			if facade, err = newStand(ctx); err != nil {
+			if facade, err = newStand(ctx, testenv.AuditNone); err != nil {
 				return err
 			}
 		}

@@ -47,16 +47,16 @@ type stand struct {
 	closers []func() error
 }
 
-func newStand(ctx context.Context) (*stand, error) {
+func newStand(ctx context.Context, audit testenv.AuditLevel) (*stand, error) {
 	s := &stand{}
-	if err := s.start(ctx); err != nil {
+	if err := s.start(ctx, audit); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
 
-func (s *stand) start(ctx context.Context) (err error) {
-	if s.env, err = testenv.Start(ctx, testenv.Options{}); err != nil {
+func (s *stand) start(ctx context.Context, audit testenv.AuditLevel) (err error) {
+	if s.env, err = testenv.Start(ctx, testenv.Options{Audit: audit}); err != nil {
 		return err
 	}
 	s.onClose(s.env.Stop)

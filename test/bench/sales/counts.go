@@ -49,7 +49,7 @@ func Counts(ctx context.Context) (measured []figures.Figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	own, beside, reads := map[string]int{}, map[string]int{}, 0
+	own, beside, reads, readBeside := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
 	for _, event := range after[len(before):] {
 		what := strings.TrimSuffix(event.Verb+" "+event.Resource+"/"+event.Subresource, "/")
 		ofOrder := strings.HasPrefix(event.Name, "count-")
@@ -58,14 +58,18 @@ func Counts(ctx context.Context) (measured []figures.Figure, err error) {
 			own[what]++
 		case event.Write():
 			beside[what]++
-		case strings.HasSuffix(event.User, ":"+testenv.ManagerServiceAccount) && (event.Verb == "get" || event.Verb == "list") && event.Resource != "leases":
-			reads++
+		case !strings.HasSuffix(event.User, ":"+testenv.ManagerServiceAccount) || event.Verb == "watch":
+		case ofOrder:
+			reads[what]++
+		default:
+			readBeside[what]++
 		}
 	}
 	measured = []figures.Figure{
 		{Name: "writes_per_order", What: fmt.Sprintf("writes for each of %d orders by kubectl (%s)", orders, listed(own)), Values: []float64{float64(total(own)) / orders}},
-		{Name: "reads_per_order", What: "reads for each", Values: []float64{float64(reads) / orders}},
+		{Name: "reads_per_order", What: "reads for each", Values: []float64{float64(total(reads)) / orders}},
 		{Name: "writes_beside", What: fmt.Sprintf("writes beside them, for all together (%s)", listed(beside)), Values: []float64{float64(total(beside))}},
+		{Name: "reads_beside", What: fmt.Sprintf("reads beside them, for all together (%s)", listed(readBeside)), Values: []float64{float64(total(readBeside))}},
 	}
 	footprint, err := told.figures(ctx, m, orders)
 	return append(measured, footprint...), err
