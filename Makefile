@@ -82,7 +82,7 @@ release-check: ## Make a release for linux/amd64 twice, compare every byte, and 
 
 .PHONY: test-crash
 test-crash: ## Stop the manager at every point of every story; random histories of money on a real API server; a large catalogue
-	assets=$$($(CONTROL_PLANE)); CRASH_EVERYWHERE=1 KUBEBUILDER_ASSETS=$$assets go test -count=1 -v -timeout 30m ./test/crash ./test/money
+	assets=$$($(CONTROL_PLANE)); CRASH_EVERYWHERE=1 GOGC=400 KUBEBUILDER_ASSETS=$$assets go test -count=1 -v -timeout 30m ./test/crash ./test/money
 	assets=$$($(CONTROL_PLANE)); CATALOGUE_PRODUCTS=2000 KUBEBUILDER_ASSETS=$$assets go test -count=1 ./controllers -run TestControllers -ginkgo.focus 'of many products'
 
 .PHONY: test-soak

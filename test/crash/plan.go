@@ -34,8 +34,11 @@ func applies(point lifeline.Point, moment lifeline.Moment) bool {
 }
 
 // beside tells whether a point comes in every story alike, beside what the story is about: what
-// is written of operators and products, and asked of an account.
+// is written of operators and products, how the first wallet begins, and what is asked of an account.
 func beside(point lifeline.Point) bool {
+	if point.Nth == 1 && strings.HasSuffix(point.Name, " main") && strings.Contains(point.Name, " esimwallet") {
+		return true
+	}
 	for _, about := range []string{" esimoperator", " esimproduct", "call GET balance"} {
 		if strings.Contains(point.Name, about) {
 			return true
