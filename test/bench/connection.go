@@ -104,10 +104,10 @@ func get(path, token, prefer string) []byte {
 		path, token, preferring(prefer))
 }
 
-// post is a POST request of JSON as it goes over the wire.
-func post(path, token, body, prefer string) []byte {
-	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s",
-		path, token, preferring(prefer), len(body), body)
+// postOrder is a request for an order as it goes over the wire.
+func postOrder(token, body, prefer string) []byte {
+	return fmt.Appendf(nil, "POST /api/v1/esim/orders HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s",
+		token, preferring(prefer), len(body), body)
 }
 
 func preferring(what string) string {

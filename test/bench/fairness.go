@@ -275,7 +275,7 @@ func (m *market) overREST(ctx context.Context, by *customer, name string) (time.
 		wait = "wait=0"
 	}
 	body := fmt.Sprintf(`{"product_id":%d,"amount":%s,"client_reference":%q}`, m.product, testshop.Amount, name)
-	order, err := m.order(ctx, post("/api/v1/esim/orders", by.token, body, wait))
+	order, err := m.order(ctx, postOrder(by.token, body, wait))
 	if err != nil || !by.waits {
 		return 0, err
 	}

@@ -109,7 +109,7 @@ func ownTail(share, calls time.Duration) figure {
 func (s *stand) buy(ctx context.Context, turn int) ([]bought, error) {
 	return atOnce(ctx, postRate, 0, postPause, func(i int) (bought, error) {
 		body := fmt.Sprintf(`{"product_id":%d,"amount":%s,"client_reference":"POST_%d_%d"}`, firstProduct, price, turn, i)
-		order, err := s.order(ctx, post("/api/v1/esim/orders", s.token, body, ""))
+		order, err := s.order(ctx, postOrder(s.token, body, ""))
 		if err == nil && !order.delivered {
 			err = fmt.Errorf("order %d was not delivered within a minute", order.id)
 		}

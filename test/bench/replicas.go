@@ -47,7 +47,7 @@ func measureReplicas(ctx context.Context, s *stand) (figures []figure, err error
 	var posted atomic.Int64
 	order := func() []byte {
 		body := fmt.Sprintf(`{"product_id":%d,"amount":%s,"client_reference":"REPLICA_%d"}`, firstProduct, price, posted.Add(1))
-		return post("/api/v1/esim/orders", s.token, body, "wait=0")
+		return postOrder(s.token, body, "wait=0")
 	}
 	for _, kind := range []struct {
 		name, what string

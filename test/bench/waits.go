@@ -36,7 +36,7 @@ func measureWaits(ctx context.Context, s *stand) (figures []figure, err error) {
 	began := time.Now()
 	orders, err := atOnce(ctx, waiting, 0, 0, func(i int) (bought, error) {
 		body := fmt.Sprintf(`{"product_id":%d,"amount":%s,"client_reference":"WAIT_%d"}`, firstProduct, price, i)
-		return s.order(ctx, post("/api/v1/esim/orders", s.token, body, "wait=0"))
+		return s.order(ctx, postOrder(s.token, body, "wait=0"))
 	})
 	if err != nil {
 		return nil, err

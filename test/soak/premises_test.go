@@ -47,7 +47,7 @@ func TestGuard(t *testing.T) {
 func started(t *testing.T, name, line string) *stand.Process {
 	t.Helper()
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\n"+line+"\n"), 0o700); err != nil { //nolint:gosec // it is a program.
+	if err := os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\n"+line+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	process, err := stand.StartProcess(folder, name, nil)

@@ -38,16 +38,7 @@ func Polls(ctx context.Context, orders int) (measured []figures.Figure, err erro
 		return nil, err
 	}
 	for _, operator := range []string{stand.Zendit, stand.EsimAccess} {
-		name := "template-" + operator
-		if err := m.deliver(ctx, name, operator); err != nil {
-			return nil, err
-		}
-		template, err := m.template(ctx, clientName(0), name)
-		if err != nil {
-			return nil, err
-		}
-		template.prefix = operator
-		if err := m.load(ctx, template, orders/2, justDelivered); err != nil {
+		if err := m.loadDue(ctx, operator, orders/2); err != nil {
 			return nil, err
 		}
 	}
@@ -137,6 +128,20 @@ func (m *market) rush(ctx context.Context, scraper *stand.Scraper) (most float64
 		return 0, errors.New("the operator was asked nothing after the manager's start")
 	}
 	return most, nil
+}
+
+// loadDue stores orders that an operator delivered a moment ago.
+func (m *market) loadDue(ctx context.Context, operator string, orders int) error {
+	name := "template-" + operator
+	if err := m.deliver(ctx, name, operator); err != nil {
+		return err
+	}
+	template, err := m.template(ctx, clientName(0), name)
+	if err != nil {
+		return err
+	}
+	template.prefix = operator
+	return m.load(ctx, template, orders, justDelivered)
 }
 
 // hang has so many orders go to the operator that answers nothing, all of one client, which is
