@@ -20,6 +20,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/notify/receipt"
 	"github.com/telcodev/esim-operator/internal/notify/webhook"
 	"github.com/telcodev/esim-operator/internal/shard"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders/status,verbs=update
@@ -46,6 +47,8 @@ type CourierReconciler struct {
 	Health *EndpointHealth
 	// Clock tells the time for what is written down.
 	Clock clock.PassiveClock
+	// Tracer follows orders; nil follows none.
+	Tracer *tracing.Tracer
 	// Shard is the clients that this process works for.
 	Shard *shard.Shard
 	// Jitter is a random number from 0 to 1, to spread retries.

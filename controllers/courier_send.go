@@ -24,6 +24,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/notify/mail"
 	"github.com/telcodev/esim-operator/internal/notify/receipt"
 	"github.com/telcodev/esim-operator/internal/notify/webhook"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 type taking int
@@ -179,9 +180,14 @@ func (r *CourierReconciler) sendEvent(ctx context.Context, order *v1alpha1.EsimO
 	if err != nil {
 		return fmt.Errorf("writing the order for a webhook: %w", err)
 	}
-	return r.Webhooks.Send(ctx, endpoint.URL, secrets, webhook.Event{
+	ctx, span := tracing.Start(traced(ctx, r.Tracer, order), spanEvent, tracing.Client)
+	span.Text(keyEvent, n.Type)
+	span.Text(keyEndpoint, endpoint.Name)
+	err = r.Webhooks.Send(ctx, endpoint.URL, secrets, webhook.Event{
 		ID: webhook.EventID(order.FirstUID(), n.Type), Type: n.Type, Time: eventTime(order, n), Data: data,
 	})
+	span.End(spanClass(err))
+	return err
 }
 
 // product is what the catalogue says of an order's product now.
@@ -277,7 +283,11 @@ func (r *CourierReconciler) sendReceipt(ctx context.Context, order *v1alpha1.Esi
 		}
 	}
 	id := webhook.EventID(order.FirstUID(), n.Type+"\x00"+order.Spec.NotificationEmail)
-	return r.Mail.Send(ctx, order.Spec.NotificationEmail, id, filled)
+	ctx, span := tracing.Start(traced(ctx, r.Tracer, order), spanReceipt, tracing.Client)
+	span.Text(keyEvent, n.Type)
+	err := r.Mail.Send(ctx, order.Spec.NotificationEmail, id, filled)
+	span.End(spanClass(err))
+	return err
 }
 
 func receiptFor(order *v1alpha1.EsimOrder, n *v1alpha1.OrderNotification) receipt.Receipt {

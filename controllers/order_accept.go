@@ -47,6 +47,8 @@ func (r *OrderReconciler) accept(ctx context.Context, p *pass) (*decision, error
 		p.source = currentSource(provisioning)
 		return nil, nil
 	}
+	ctx, done := accepting(ctx, p)
+	defer done()
 	if plan := p.order.Status.Plan; plan != nil && len(plan.Sources) > 0 {
 		sources, err := r.sources(ctx, p)
 		if err != nil {

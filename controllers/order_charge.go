@@ -8,6 +8,7 @@ import (
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/ids"
 	"github.com/telcodev/esim-operator/internal/ledger"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // reserve sets aside what the order costs; or the order FAILs, never charged.
@@ -30,7 +31,10 @@ func (r *OrderReconciler) reserve(ctx context.Context, p *pass) (*ledger.Reserva
 }
 
 // writeCharge makes the write that charges the order. The ledger hears of its answer.
-func (r *OrderReconciler) writeCharge(ctx context.Context, p *pass, reservation *ledger.Reservation) error {
+func (r *OrderReconciler) writeCharge(ctx context.Context, p *pass, reservation *ledger.Reservation) (err error) {
+	ctx, span := tracing.Start(ctx, spanCharge, tracing.Internal)
+	span.Text(keyWallet, reservation.Charge.WalletRef.Name)
+	defer func() { span.End(spanClass(err)) }()
 	leave, err := r.enterFence(ctx, p)
 	if err != nil {
 		reservation.Unused()

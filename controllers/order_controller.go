@@ -18,6 +18,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/ledger"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
 	"github.com/telcodev/esim-operator/internal/shard"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // +kubebuilder:rbac:groups=esim.telco.dev,resources=esimorders,verbs=get;list;watch;patch
@@ -66,6 +67,8 @@ type OrderReconciler struct {
 	// Workers is how many orders are worked on at one time. It must exceed what slow
 	// operators can hold: the sum of their limits.inFlight.
 	Workers int
+	// Tracer follows orders; nil follows none.
+	Tracer *tracing.Tracer
 	// AfterPass, where set, sees each order after a pass that wrote it. Tests check its
 	// conditions there.
 	AfterPass func(*v1alpha1.EsimOrder)
@@ -118,6 +121,7 @@ func (r *OrderReconciler) run(ctx context.Context, p *pass, steps ...step) (ctrl
 		return ctrl.Result{}, nil //nolint:nilerr // the manager stops: nothing was begun
 	}
 	ctx = fairqueue.WithClient(context.WithoutCancel(ctx), p.order.Namespace)
+	ctx = traced(ctx, r.Tracer, p.order)
 	for _, do := range steps {
 		decided, err := do(ctx, p)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/operators"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // follow takes an order that has ended through what comes after: a delivered profile onto its
@@ -140,9 +141,14 @@ func (r *OrderReconciler) track(ctx context.Context, p *pass) (made changes, wai
 	if !ok {
 		return made, 0
 	}
+	if wanted == "" {
+		ctx = tracing.Without(ctx) // looks that nobody asked for go on for as long as the plan lasts
+	}
+	ctx, span := atOperator(ctx, p, spanRefresh)
 	told, err := tracker.Track(ctx, operators.Tracked{
 		RequestID: p.order.Status.Provisioning.RequestID, ICCID: activation.ICCID(p.order.Status.Esim.ICCID),
 	})
+	span.End(spanClass(err))
 	if err != nil {
 		r.looks.looked(p.order, p.now, wanted, nil)
 		ctrl.LoggerFrom(ctx).V(1).Info("The operator did not tell what became of the profile", "cause", err.Error())

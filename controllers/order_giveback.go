@@ -94,7 +94,10 @@ func (r *OrderReconciler) askBack(ctx context.Context, p *pass) (entry operators
 		held.MatchingID = entry.MatchingID
 	}
 	p.called = true
-	return entry, written, p.slot.Driver.GiveBack(ctx, held)
+	ctx, span := atOperator(ctx, p, spanGiveBack)
+	err = p.slot.Driver.GiveBack(ctx, held)
+	span.End(spanClass(err))
+	return entry, written, err
 }
 
 // retryGiveBack keeps what led to giving back as the last error: it decides what comes after.

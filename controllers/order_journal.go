@@ -19,6 +19,7 @@ import (
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/operators"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // errForeignSecret: something that is not ours has the name of the order's Secret.
@@ -168,7 +169,9 @@ func (j *journal) Obtained(iccid activation.ICCID) {
 func (j *journal) Dropped() { j.memory.forget(client.ObjectKeyFromObject(j.order)) }
 
 // Write implements operators.Journal.
-func (j *journal) Write(ctx context.Context, profile operators.Profile) (operators.Profile, error) {
+func (j *journal) Write(ctx context.Context, profile operators.Profile) (_ operators.Profile, err error) {
+	ctx, span := tracing.Start(ctx, spanJournal, tracing.Internal)
+	defer func() { span.End(spanClass(err)) }()
 	secret, err := activationSecret(j.order, j.attempt, profile)
 	if err != nil {
 		return operators.Profile{}, err

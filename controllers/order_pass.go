@@ -44,6 +44,8 @@ type pass struct {
 	ending bool
 	// inTurn tells that it is the pass' turn to write.
 	inTurn bool
+	// accepted, where set, tells the order's trace of what accept did.
+	accepted func(class string)
 	// leaveFence ends what began with the fence's Enter.
 	leaveFence func()
 }

@@ -64,6 +64,7 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 		}
 	}
 	p.called = true
+	ctx, span := atOperator(ctx, p, spanProvide)
 	err = r.unsent.calling(provisioning.RequestID, func(fresh bool) error {
 		var err error
 		p.profile, err = p.slot.Driver.Provision(ctx, operators.Purchase{
@@ -77,6 +78,7 @@ func (r *OrderReconciler) provision(ctx context.Context, p *pass) (*decision, er
 		}, p.journal)
 		return err
 	})
+	span.End(spanClass(err))
 	if err != nil {
 		return r.notProvisioned(ctx, p, err)
 	}

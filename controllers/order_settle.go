@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // settle lets a deleted order go: what it holds at its operator is given back and refunded
@@ -84,7 +85,10 @@ func (r *OrderReconciler) settleCharge(ctx context.Context, p *pass) (*decision,
 		var wallet v1alpha1.EsimWallet
 		err := reader.Get(ctx, key, &wallet)
 		if err == nil && wallet.FirstUID() == charge.WalletUID {
+			_, span := tracing.Start(ctx, spanSettle, tracing.Internal)
+			span.Text(keyWallet, key.Name)
 			r.Wallets.Settle(key, charge.WalletUID, client.ObjectKeyFromObject(p.order), p.order.FirstUID())
+			span.End("")
 			return &decision{silent: true, after: settleAgain}, nil
 		}
 		if client.IgnoreNotFound(err) != nil {
@@ -133,7 +137,10 @@ func (r *OrderReconciler) release(ctx context.Context, p *pass) (*decision, erro
 	before := p.order.DeepCopy()
 	controllerutil.RemoveFinalizer(p.order, v1alpha1.SettlementFinalizer)
 	lock := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Writer.Patch(ctx, p.order, lock); err != nil {
+	ctx, span := tracing.Start(ctx, spanRelease, tracing.Internal)
+	err = r.Writer.Patch(ctx, p.order, lock)
+	span.End(spanClass(err))
+	if err != nil {
 		return nil, fmt.Errorf("removing the finalizer: %w", err)
 	}
 	r.unwritten.forget(client.ObjectKeyFromObject(p.order))

@@ -82,6 +82,9 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 	if d.silent {
 		return result, nil
 	}
+	if d.phase != "" {
+		p.tellAccepted(d.failureCode())
+	}
 	refunded := d.ends() && p.refund(d.refund)
 	switch d.phase {
 	case v1alpha1.PhaseDelivered:
@@ -121,7 +124,10 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 	if p.hurries(d) {
 		result.RequeueAfter = conflictDelay
 	}
-	if err := r.record(ctx, p); err != nil {
+	writing, span := concluding(ctx, d, refunded)
+	err := r.record(writing, p)
+	span.End(spanClass(err))
+	if err != nil {
 		return r.stopped(ctx, p, fmt.Errorf("recording what became of the order: %w", err))
 	}
 	r.count(p, d)
@@ -150,6 +156,14 @@ func (p *pass) hurries(d *decision) bool {
 	life := p.order.Status.Activation
 	return d.phase != "" && (life != nil && life.Installed || reported(p.order)) || toldByPerson(p.order) != "" ||
 		!p.order.DeletionTimestamp.IsZero() && p.order.Terminal()
+}
+
+// failureCode is why an order is FAILED; empty where it is not.
+func (d *decision) failureCode() string {
+	if d.failure == nil {
+		return ""
+	}
+	return string(d.failure.Code)
 }
 
 // ends tells that the order ends without an eSIM.

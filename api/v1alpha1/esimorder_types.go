@@ -32,6 +32,12 @@ const (
 	// each new value, with the IDs that they had.
 	ReplayAnnotation = "esim.telco.dev/replay"
 
+	// TraceparentAnnotation is the span that made the order, as the header
+	// traceparent of W3C Trace Context has it. It is set when the order is made,
+	// if traces are on, and joins what is done for the order into one trace.
+	// Anything that is no such header is ignored.
+	TraceparentAnnotation = "esim.telco.dev/traceparent"
+
 	// WrittenForAnnotation tells on an activation Secret the UID that its order
 	// had first. A backup keeps it, and loses owner references.
 	WrittenForAnnotation = "esim.telco.dev/written-for"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -211,14 +212,20 @@ func shapeOf(example any) schema {
 	return group(properties)
 }
 
-// typeOf is JSON Schema's name for the type of a value. What is null in an example is a list.
+// typeOf is JSON Schema's name for the type of a value. What is null in an example is a list, and
+// a number may have a fraction where the example has one.
 func typeOf(example any) string {
-	switch example.(type) {
+	switch given := example.(type) {
 	case bool:
 		return "boolean"
 	case string:
 		return "string"
-	case int, float64:
+	case int:
+		return "integer"
+	case float64:
+		if given != math.Trunc(given) {
+			return "number"
+		}
 		return "integer"
 	case map[string]any:
 		return "object"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/facade/access"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // Config is everything about `manager facade` that can be tuned. It is read from the file that
@@ -43,6 +44,8 @@ type Config struct {
 	GracefulShutdown metav1.Duration `json:"gracefulShutdown"`
 	// Console serves the web console at /console.
 	Console bool `json:"console"`
+	// Tracing is how requests and orders are followed with OpenTelemetry.
+	Tracing tracing.Config `json:"tracing"`
 	// LogLevel is debug, info or error.
 	LogLevel string `json:"logLevel"`
 }
@@ -65,6 +68,7 @@ func DefaultConfig() Config {
 		CallTimeout:        metav1.Duration{Duration: 5 * time.Second},
 		GracefulShutdown:   metav1.Duration{Duration: 10 * time.Second},
 		Console:            true,
+		Tracing:            tracing.DefaultConfig(),
 		LogLevel:           "info",
 	}
 }
@@ -138,7 +142,7 @@ func (c Config) validate() error {
 			return fmt.Errorf("rateLimits.%s is %d; it must be greater than 0", name, limit)
 		}
 	}
-	return nil
+	return c.Tracing.Validate()
 }
 
 func (c Config) proxies() (access.Proxies, error) {

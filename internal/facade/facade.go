@@ -23,6 +23,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/facade/console"
 	"github.com/telcodev/esim-operator/internal/facade/orders"
 	"github.com/telcodev/esim-operator/internal/facade/server"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // Facade is the REST API over the kinds of esim.telco.dev.
@@ -37,6 +38,7 @@ type Facade struct {
 	// identity is for whoever asks the API server for themselves.
 	identity *rest.Config
 	metrics  *server.Metrics
+	tracer   *tracing.Tracer
 	// console are its files; none where it is switched off.
 	console []*console.File
 
@@ -95,6 +97,10 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, log logr.L
 	if err := f.watch(ctx); err != nil {
 		return nil, err
 	}
+	f.tracer, err = tracing.Open(ctx, config.Tracing, "esim-facade", f.metrics.Spans, log.WithName("tracing"))
+	if err != nil {
+		return nil, err
+	}
 	return f, nil
 }
 
@@ -138,7 +144,7 @@ func (f *Facade) watch(ctx context.Context) error {
 func (f *Facade) newServer(stopping context.Context) *server.Server {
 	return &server.Server{
 		Guard: f.guard, Catalogue: f.products,
-		Desk:  &orders.Desk{Index: f.orders, API: f.client, Random: rand.Reader},
+		Desk: &orders.Desk{Index: f.orders, API: f.client, Random: rand.Reader}, Tracer: f.tracer,
 		Cache: f.terms, Live: f.client, Writer: f.client,
 		Synced: f.ready.synced, Ready: f.ready.check,
 		Clock: clock.RealClock{}, Stopping: stopping, Log: f.log, Metrics: f.metrics, Console: f.console,

@@ -26,6 +26,7 @@ import (
 // Run serves the API, and the metrics beside it, until ctx ends, and then lets requests in
 // flight end.
 func (f *Facade) Run(ctx context.Context) error {
+	defer f.tracer.Close()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.config.BindAddress)
 	if err != nil {
 		return fmt.Errorf("listening on bindAddress %s: %w", f.config.BindAddress, err)
@@ -71,8 +72,9 @@ func (f *Facade) metricsServer() (metricsserver.Server, error) {
 	return served, nil
 }
 
-// Serve serves the API alone, on a listener, which it closes.
+// Serve serves the API alone, on a listener, which it closes. A facade serves once.
 func (f *Facade) Serve(ctx context.Context, listener net.Listener) error {
+	defer f.tracer.Close()
 	handler, err := f.newServer(ctx).Handler()
 	if err != nil {
 		return errors.Join(err, listener.Close())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/telcodev/esim-operator/controllers"
 	"github.com/telcodev/esim-operator/internal/operators/connections"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // Config is everything about `manager controllers` that can be tuned. It is read from the file
@@ -61,6 +62,8 @@ type Config struct {
 	Mail Mail `json:"mail"`
 	// Webhooks are how clients' endpoints are called.
 	Webhooks Webhooks `json:"webhooks"`
+	// Tracing is how orders are followed with OpenTelemetry.
+	Tracing Tracing `json:"tracing"`
 	// LogLevel is debug, info or error.
 	LogLevel string `json:"logLevel"`
 }
@@ -120,6 +123,7 @@ func DefaultConfig() Config {
 		VendorWebhooks: VendorWebhooks{BindAddress: "0", TrustedProxies: []string{}},
 		Mail:           defaultMail,
 		Webhooks:       defaultWebhooks,
+		Tracing:        Tracing{Config: tracing.DefaultConfig()},
 		LogLevel:       "info",
 	}
 }
@@ -199,7 +203,7 @@ func (c Config) validate() error {
 			return fmt.Errorf("pace.%s.max must be at least pace.%s.initial, and that more than 0s", name, name)
 		}
 	}
-	for _, validate := range []func() error{c.OperatorProxy.validate, c.Notifications.validate, c.VendorWebhooks.validate, c.Mail.validate, c.Webhooks.validate} {
+	for _, validate := range []func() error{c.OperatorProxy.validate, c.Notifications.validate, c.VendorWebhooks.validate, c.Mail.validate, c.Webhooks.validate, c.Tracing.validate} {
 		if err := validate(); err != nil {
 			return err
 		}

@@ -78,6 +78,9 @@ func TestABadConfigurationNamesTheFieldAndTheRemedy(t *testing.T) {
 		"webhook calls in flight": {file: "webhooks: {maxInFlight: 0}", want: "webhooks.maxInFlight is 0"},
 		"namespace selector":      {args: []string{"--namespace-selector", "shard in a"}, want: `namespaceSelector is "shard in a"; it may be a label selector`},
 		"selector, no election":   {file: "leaderElection: {enabled: false}\nnamespaceSelector: shard=a", want: "namespaceSelector needs leaderElection.enabled"},
+		"traces' ratio":           {file: "tracing: {samplingRatio: 2}", want: "tracing.samplingRatio is 2; it may be 0 to 1"},
+		"traces' endpoint":        {file: "tracing: {endpoint: 'otel:4317'}", want: "tracing.endpoint must be https://host:port"},
+		"traces that are off":     {file: "tracing: {tellOperators: true}", want: "tracing.tellOperators is of no use without tracing.endpoint"},
 		"stray argument":          {args: []string{"now"}, want: `unexpected argument "now"`},
 	} {
 		t.Run(name, func(t *testing.T) {

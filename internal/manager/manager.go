@@ -41,6 +41,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/operators/es2plus/progress"
 	"github.com/telcodev/esim-operator/internal/operators/vendorhooks"
 	"github.com/telcodev/esim-operator/internal/shard"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
@@ -80,7 +81,7 @@ func newScheme() (*runtime.Scheme, error) {
 }
 
 // New puts the controllers together. restConfig's identity is the manager's.
-func New(ctx context.Context, restConfig *rest.Config, config Config, o Options) (ctrl.Manager, error) {
+func New(ctx context.Context, restConfig *rest.Config, config Config, o Options) (_ ctrl.Manager, err error) {
 	// The API server's own priority and fairness decide how fast we may be.
 	restConfig = rest.CopyConfig(restConfig)
 	restConfig.QPS = -1
@@ -113,7 +114,7 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 	if o.Writer != nil {
 		writer = o.Writer(writer)
 	}
-	parts := parts{mgr: mgr, writer: writer, live: live, fence: fence, clock: clock.RealClock{}, newDriver: controllers.NewDriversThrough(config.OperatorProxy.dial(), fence, o.WrapTransport)}
+	parts := parts{mgr: mgr, writer: writer, live: live, fence: fence, clock: clock.RealClock{}, newDriver: controllers.NewDriversThrough(config.OperatorProxy.dial(), fence, config.Tracing.transport(o.WrapTransport))}
 	if o.Live != nil {
 		parts.live = o.Live(parts.live)
 	}
@@ -123,6 +124,15 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 	if parts.shard, err = parts.newShard(ctx, config); err != nil {
 		return nil, err
 	}
+	parts.tracer, err = tracing.Open(ctx, config.Tracing.Config, "esim-controllers", countSpans, mgr.GetLogger().WithName("tracing"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			parts.tracer.Close()
+		}
+	}()
 	if err := parts.addControllers(ctx, config, o); err != nil {
 		return nil, err
 	}
@@ -135,7 +145,7 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 	if err := mgr.Add(settledMemory{mgr.GetCache()}); err != nil {
 		return nil, fmt.Errorf("adding what gives memory back: %w", err)
 	}
-	return mgr, addChecks(mgr)
+	return tracedManager{mgr, parts.tracer}, addChecks(mgr)
 }
 
 // errDeposed is how a manager ends that was the leader and is not any more.
@@ -222,6 +232,7 @@ type parts struct {
 	shard     *shard.Shard
 	clock     clock.PassiveClock
 	newDriver controllers.DriverFactory
+	tracer    *tracing.Tracer
 }
 
 func (p parts) addControllers(ctx context.Context, config Config, o Options) error {
@@ -235,7 +246,7 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Ledger: books, Wallets: wallets,
 		Fence: p.fence, Connections: pool, Recorder: p.mgr.GetEventRecorder("esim-orders"),
 		Clock: p.clock, Jitter: rand.Float64, Pace: config.Pace, Workers: config.Workers, AfterPass: o.AfterPass,
-		Receipts: config.Mail.sent(), Shard: p.shard,
+		Receipts: config.Mail.sent(), Shard: p.shard, Tracer: p.tracer,
 	}
 	if p.shard != nil {
 		p.shard.Forget = orders.Forget
@@ -339,7 +350,7 @@ func (p parts) newCourier(config Config, o Options, health *controllers.Endpoint
 	return &controllers.CourierReconciler{
 		Client: p.mgr.GetClient(), Live: p.live, Writer: p.writer, Webhooks: events, Mail: receipts, Health: health,
 		Clock: p.clock, Jitter: rand.Float64, Log: p.mgr.GetLogger().WithName("courier"),
-		WebhookConcurrency: config.Webhooks.MaxInFlight, MailConcurrency: config.Mail.MaxInFlight, Shard: p.shard,
+		WebhookConcurrency: config.Webhooks.MaxInFlight, MailConcurrency: config.Mail.MaxInFlight, Shard: p.shard, Tracer: p.tracer,
 	}, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/internal/manager"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // dryRun has the API server judge objects as `kubectl apply --server-side --dry-run=server` does,
@@ -177,6 +178,29 @@ var _ = Describe("The values of the chart", func() {
 		}
 		Expect(out).To(Equal([]string{"10.0.0.0/8", "192.0.2.0/24"}))
 		Expect(in).To(Equal([]string{"192.0.2.0/24"}), "nobody may send vendors' webhooks")
+	})
+
+	It("have both programs send traces to a collector, and let the facade out to it", func(ctx context.Context) {
+		ports := func(values string) (open []int32) {
+			objects, err := template(ctx, "esim-system", values)
+			Expect(err).NotTo(HaveOccurred())
+			dryRun(ctx, objects)
+			policy := one[networkingv1.NetworkPolicy](objects, "NetworkPolicy", "esim-facade")
+			rules := policy.Spec.Egress
+			for _, port := range rules[len(rules)-1].Ports {
+				open = append(open, port.Port.IntVal)
+			}
+			return open
+		}
+		Expect(ports(`{facade: {enabled: true}}`)).To(Equal([]int32{443, 6443}))
+		Expect(ports(`{facade: {enabled: true, config: {tracing: {endpoint: "http://otel.monitoring:14317"}}}}`)).To(Equal([]int32{443, 6443, 14317}))
+		Expect(ports(`{facade: {enabled: true, config: {tracing: {endpoint: "https://collector2"}}}}`)).To(Equal([]int32{443, 6443, 4317}))
+
+		objects, err := template(ctx, "esim-system", `{controllers: {config: {tracing: {endpoint: "https://collector2", samplingRatio: 0.25, tellOperators: true}}}}`)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(readConfig(objects).Tracing).To(Equal(manager.Tracing{
+			Config: tracing.Config{Endpoint: "https://collector2", SamplingRatio: 0.25}, TellOperators: true,
+		}))
 	})
 
 	It("are told in the README, each of them", func(ctx context.Context) {

@@ -33,6 +33,7 @@ func allPlaces(ctx context.Context, scraper string) []place {
 		{name: "the facade's log", content: facadeLog.bytes()},
 		{name: "the SM-DP+ simulator's output", content: smdpLog.bytes()},
 		{name: "the API server's audit log", content: audit},
+		{name: "the traces", content: traces.Text()},
 		{name: "the Kubernetes events", content: listed(ctx, &eventsv1.EventList{})},
 		{name: "the metadata of Secrets", content: metadataOfSecrets(ctx)},
 	}

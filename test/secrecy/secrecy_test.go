@@ -68,6 +68,7 @@ var _ = Describe("After all that can become of orders, with faults,", Ordered, f
 		Expect(content("the facade's log")).To(ContainSubstring("/qr.svg"))
 		Expect(content("the SM-DP+ simulator's output")).To(ContainSubstring("ConfirmOrder"))
 		Expect(content("the API server's audit log")).To(ContainSubstring("-activation"))
+		Expect(content("the traces")).To(And(ContainSubstring(`"ConfirmOrder"`), ContainSubstring(`"e-mail"`), ContainSubstring(`"POST /auth/login"`)))
 		Expect(content("the metrics of the manager")).To(ContainSubstring("esim_"))
 		Expect(content("the metrics of the facade")).To(ContainSubstring("esim_rest_requests_total"))
 		var events eventsv1.EventList

@@ -30,6 +30,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/facade"
 	"github.com/telcodev/esim-operator/internal/manager"
 	"github.com/telcodev/esim-operator/internal/smdp"
+	"github.com/telcodev/esim-operator/internal/testcollector"
 	"github.com/telcodev/esim-operator/internal/testenv"
 	"github.com/telcodev/esim-operator/internal/testshop"
 )
@@ -92,6 +93,8 @@ var (
 	hooks    receivers
 	api      quarrelsome
 	register book
+	// traces gets every trace of both roles.
+	traces *testcollector.Collector
 )
 
 var _ = BeforeSuite(func(ctx SpecContext) {
@@ -109,6 +112,9 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	openShop(ctx)
 	post.open(ctx, shop.SMDP.PKI())
 	hooks.open(ctx)
+	traces, err = testcollector.Start(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(traces.Close)
 	startManager(ctx)
 	startFacade(ctx)
 })
@@ -182,6 +188,7 @@ func managerConfig(ctx context.Context) manager.Config {
 	config.Mail.CAFile, config.Mail.CredentialsSecret = writeFile("mail-ca.crt", shop.SMDP.PKI().CA), post.credentials(ctx)
 	config.Mail.From = "eSIM shop <shop@example.com>"
 	config.Webhooks.AllowedNetworks, config.Webhooks.AllowHTTP = []string{"127.0.0.0/8"}, true
+	config.Tracing.Endpoint, config.Tracing.SamplingRatio, config.Tracing.TellOperators = traces.Endpoint(), 1, true
 	return config
 }
 
@@ -224,6 +231,7 @@ func startFacade(ctx context.Context) {
 	Expect(err).NotTo(HaveOccurred())
 	config := facade.DefaultConfig()
 	config.BindAddress, config.MetricsBindAddress = freeAddress(ctx), freeAddress(ctx)
+	config.Tracing.Endpoint, config.Tracing.SamplingRatio = traces.Endpoint(), 1
 	base, metricsOf["the facade"] = "http://"+config.BindAddress, config.MetricsBindAddress
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	served, err := facade.New(running, identity, config, facade.NewLog(io.MultiWriter(GinkgoWriter, &facadeLog), "debug"))

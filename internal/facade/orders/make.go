@@ -14,6 +14,7 @@ import (
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/ids"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // API is what is asked of the API server itself, not of a cache.
@@ -54,10 +55,12 @@ type Desk struct {
 // another replica. The error is a *DuplicateError where the client has an order with the
 // reference, ErrNoName, or the API server's, wrapped: after one that leaves open whether the
 // order was made, a repeat with the same reference finds it.
-func (d *Desk) Create(ctx context.Context, namespace string, request Request, spec v1alpha1.EsimOrderSpec) (*v1alpha1.EsimOrder, error) {
+func (d *Desk) Create(ctx context.Context, namespace string, request Request, spec v1alpha1.EsimOrderSpec) (_ *v1alpha1.EsimOrder, err error) {
 	if first := d.known(namespace, spec.ClientReference); first != nil {
 		return nil, &DuplicateError{First: first}
 	}
+	ctx, span := tracing.Start(tracing.With(ctx, tracing.KeyClient, namespace), "create EsimOrder", tracing.Producer)
+	defer func() { span.End(spanClass(err)) }()
 	probe := 0
 	for range mostNames {
 		id, err := d.number(spec.ClientReference, probe)
@@ -65,8 +68,12 @@ func (d *Desk) Create(ctx context.Context, namespace string, request Request, sp
 			return nil, err
 		}
 		order := newOrder(namespace, ids.OrderName(id), request, spec)
+		if within := tracing.Traceparent(ctx); within != "" {
+			order.Annotations[v1alpha1.TraceparentAnnotation] = within
+		}
 		err = d.API.Create(ctx, order)
 		if err == nil {
+			span.Text(tracing.KeyOrder, order.Name)
 			return order, nil
 		}
 		if !apierrors.IsAlreadyExists(err) {
@@ -88,6 +95,21 @@ func (d *Desk) Create(ctx context.Context, namespace string, request Request, sp
 		}
 	}
 	return nil, fmt.Errorf("creating an EsimOrder: %w", ErrNoName)
+}
+
+// spanClass is what the span of an order that was not made says: the kind of the error alone.
+func spanClass(err error) string {
+	var duplicate *DuplicateError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &duplicate):
+		return "Duplicate"
+	case apierrors.ReasonForError(err) != "":
+		return string(apierrors.ReasonForError(err))
+	default:
+		return "Error"
+	}
 }
 
 // Holder is the client's order that has a reference; nil where there is none. One that was made

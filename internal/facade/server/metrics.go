@@ -9,6 +9,7 @@ import (
 
 	"github.com/telcodev/esim-operator/internal/facade/access"
 	"github.com/telcodev/esim-operator/internal/instruments"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // noOperation is the operation of a request that is none of the document's.
@@ -23,6 +24,7 @@ type Metrics struct {
 	throttled       *prometheus.CounterVec
 	authentications *prometheus.CounterVec
 	synced          prometheus.GaugeFunc
+	spans           *prometheus.CounterVec
 }
 
 var _ prometheus.Collector = (*Metrics)(nil)
@@ -50,6 +52,11 @@ var (
 
 	cachesSynced = instruments.Define(instruments.Facade, instruments.Gauge, "esim_rest_caches_synced",
 		"1 once the caches are filled; before, requests are answered 503.")
+
+	traceSpans = instruments.Define(instruments.Facade, instruments.Counter, "esim_rest_trace_spans_total",
+		"Spans of traces, by what became of them: exported, refused by the collector or by nobody there to take them, "+
+			"or dropped as more came than it took (overflowed).",
+		"result")
 )
 
 // NewMetrics makes the metrics of a server whose caches are filled when synced says so.
@@ -61,6 +68,7 @@ func NewMetrics(synced func() bool) *Metrics {
 		waiting:         waitingRequests.NewGauge(),
 		throttled:       throttledTotal.NewCounterVec(),
 		authentications: authenticationsTotal.NewCounterVec(),
+		spans:           traceSpans.NewCounterVec(),
 		synced: cachesSynced.NewGaugeFunc(func() float64 {
 			if synced() {
 				return 1
@@ -71,7 +79,7 @@ func NewMetrics(synced func() bool) *Metrics {
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.duration, m.waiting, m.throttled, m.authentications, m.synced}
+	return []prometheus.Collector{m.requests, m.duration, m.waiting, m.throttled, m.authentications, m.synced, m.spans}
 }
 
 // Describe implements prometheus.Collector.
@@ -139,6 +147,14 @@ func (m *Metrics) authenticated(credential string, err error) {
 		return
 	}
 	m.authentications.WithLabelValues(credential, resultOf(err)).Inc()
+}
+
+// Spans counts spans of traces, by what became of them.
+func (m *Metrics) Spans(fate tracing.Fate, n int) {
+	if m == nil {
+		return
+	}
+	m.spans.WithLabelValues(string(fate)).Add(float64(n))
 }
 
 // resultOf is what came of a credential.

@@ -32,6 +32,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		defer func() {
 			took := s.Clock.Since(begun)
 			s.Metrics.answered(of.operation, method(r), answer.status, took)
+			of.endSpan(answer.status)
 			s.Log.Info("Request", "requestID", of.id, "request", newLine(of, r, answer, took))
 		}()
 		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), requestKey{}, of)))
@@ -50,11 +51,13 @@ type line struct {
 	ServiceAccount string `json:"serviceAccount,omitempty"`
 	// Address is empty where it could not be told.
 	Address string `json:"address,omitempty"`
+	// TraceID is empty where the request's trace is not recorded.
+	TraceID string `json:"traceID,omitempty"`
 }
 
 func newLine(of *request, r *http.Request, sent *answer, took time.Duration) *line {
 	l := &line{
-		Method: method(r), Route: of.route, Status: sent.status, Bytes: sent.written, Seconds: took.Seconds(),
+		Method: method(r), Route: of.route, Status: sent.status, Bytes: sent.written, Seconds: took.Seconds(), TraceID: of.traceID,
 	}
 	if from := of.caller.Address; from.IsValid() {
 		l.Address = from.String()
@@ -79,6 +82,9 @@ func (l *line) MarshalLogObject(to zapcore.ObjectEncoder) error {
 	}
 	if l.Address != "" {
 		to.AddString("address", l.Address)
+	}
+	if l.TraceID != "" {
+		to.AddString("traceID", l.TraceID)
 	}
 	return nil
 }

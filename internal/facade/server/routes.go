@@ -58,6 +58,7 @@ func (rs *routes) HandleFunc(pattern string, next func(http.ResponseWriter, *htt
 	v := rs.validators[pattern]
 	rs.known.HandleFunc(pattern, func(http.ResponseWriter, *http.Request) {})
 	rs.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		r = rs.server.traced(r, o)
 		if err := rs.pass(w, r, o, v); err != nil {
 			rs.server.fail(w, r, err)
 			return

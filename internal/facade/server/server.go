@@ -18,6 +18,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/facade/console"
 	"github.com/telcodev/esim-operator/internal/facade/orders"
 	"github.com/telcodev/esim-operator/internal/facade/wire"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // MaxWait is how long an answer may be held back for an order (the contract's 60 s).
@@ -32,8 +33,8 @@ type Guard interface {
 	Logout(ctx context.Context, identity *access.Identity) error
 }
 
-// Server answers the requests of the REST API. All fields but Metrics and
-// Console must be set.
+// Server answers the requests of the REST API. All fields but Metrics, Tracer
+// and Console must be set.
 type Server struct {
 	Guard     Guard
 	Catalogue *catalogue.Catalogue
@@ -58,6 +59,8 @@ type Server struct {
 	Console []*console.File
 	// Metrics count requests.
 	Metrics *Metrics
+	// Tracer follows requests; nil follows none.
+	Tracer *tracing.Tracer
 
 	refreshes refreshes
 }
@@ -116,6 +119,9 @@ type request struct {
 	caller access.Caller
 	// operation is the operationId; empty where the request is none of the document's.
 	operation string
+	// span is the request's, and traceID that of its trace; empty where it is not recorded.
+	span    tracing.Span
+	traceID string
 }
 
 type requestKey struct{}
@@ -137,5 +143,9 @@ func identity(ctx context.Context) (*access.Identity, error) {
 }
 
 func (s *Server) logger(ctx context.Context) logr.Logger {
-	return s.Log.WithValues("requestID", requestOf(ctx).id)
+	of := requestOf(ctx)
+	if of.traceID != "" {
+		return s.Log.WithValues("requestID", of.id, "traceID", of.traceID)
+	}
+	return s.Log.WithValues("requestID", of.id)
 }

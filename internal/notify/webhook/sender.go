@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 const (
@@ -144,6 +146,7 @@ func (s *Sender) Send(ctx context.Context, endpoint string, secrets []Secret, ev
 	// Present but empty, it is not sent, and lets the transport repeat the request where a
 	// connection turns out to have been closed while it was idle. The event's ID makes that safe.
 	request.Header["Idempotency-Key"] = nil
+	tracing.Inject(ctx, request.Header)
 
 	// A transport by itself follows no redirects and keeps no cookies.
 	answer, err := via.RoundTrip(request)
@@ -155,6 +158,7 @@ func (s *Sender) Send(ctx context.Context, endpoint string, secrets []Secret, ev
 	}
 	// What remains of an answer that has been judged is of no account, nor is how it ends.
 	defer func() { _ = answer.Body.Close() }()
+	tracing.Current(ctx).Number(tracing.KeyStatus, int64(answer.StatusCode))
 	drain(answer, cancel)
 	return s.judge(answer)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/activation"
 	"github.com/telcodev/esim-operator/internal/es2plus"
 	"github.com/telcodev/esim-operator/internal/operators"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 // suffix of the functionCallIdentifier by function. Request ID and suffix name a call for
@@ -55,8 +56,10 @@ func (d *Driver) call(ctx context.Context, function es2plus.Function, request an
 		return &operators.Error{Class: operators.Transient, Function: string(function), Message: "this process may not call the SM-DP+ now; nothing was sent", Err: err}
 	}
 	began := d.now()
+	ctx, span := tracing.Start(ctx, string(function), tracing.Client)
 	r := d.exchange(ctx, function, body, leave)
 	failure := judge(function, &r, read, secrets...)
+	operators.EndSpan(span, r.status, failure)
 	// A caller that gave up before anything left says nothing about the SM-DP+.
 	if r.fate != notSent || !errors.Is(ctx.Err(), context.Canceled) {
 		d.onCall(callOf(function, r, failure, d.now().Sub(began)))

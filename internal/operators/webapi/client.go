@@ -12,6 +12,7 @@ import (
 
 	"github.com/telcodev/esim-operator/internal/fairqueue"
 	"github.com/telcodev/esim-operator/internal/operators"
+	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
 const (
@@ -132,8 +133,10 @@ func (c *Client) Do(ctx context.Context, call Call) *operators.Error {
 		}
 	}
 	began := c.now()
+	ctx, span := tracing.Start(ctx, call.Function, tracing.Client)
 	r := c.exchange(ctx, call, leave)
 	failure := c.judge(call, &r)
+	operators.EndSpan(span, r.status, failure)
 	// A caller that gave up before anything left says nothing about the vendor.
 	if r.fate != notSent || !errors.Is(ctx.Err(), context.Canceled) {
 		c.onCall(callOf(call.Function, r, failure, c.now().Sub(began)))
