@@ -131,11 +131,12 @@ func (r *OrderReconciler) undo(ctx context.Context, p *pass) (*decision, error) 
 		return elsewhere, nil
 	}
 	asked := again
+	mark := r.markAskedAgain
 	if p.provisioning().Closing == "" {
-		asked = first
-		if err := r.markClosing(ctx, p); err != nil {
-			return nil, err
-		}
+		asked, mark = first, r.markClosing
+	}
+	if err := mark(ctx, p); err != nil {
+		return nil, err
 	}
 	_, _, err := r.askBack(ctx, p)
 	return r.undoneOrNot(ctx, p, asked, err)
@@ -148,6 +149,14 @@ func (r *OrderReconciler) markClosing(ctx context.Context, p *pass) error {
 	provisioning.ICCID, provisioning.Closing = "", string(activation.ICCID(p.order.Status.Esim.ICCID))
 	provisioning.Tries, provisioning.NextAttemptTime = 0, nil
 	setException(p, v1alpha1.ConditionCancelling, reasonCancelling, "The operator is asked to take the profile back")
+	return r.recordClosing(ctx, p)
+}
+
+// markAskedAgain writes that the operator is asked once more, before it is. Whoever asked before, and
+// still waits, must not take the answer for that of the first time: what another's call has given
+// back since, the operator does not know any more.
+func (r *OrderReconciler) markAskedAgain(ctx context.Context, p *pass) error {
+	p.provisioning().Tries++
 	return r.recordClosing(ctx, p)
 }
 
@@ -171,6 +180,9 @@ func (r *OrderReconciler) undoneOrNot(ctx context.Context, p *pass, asked asking
 	case final:
 		return refuseCancel(p, reasonOperatorRefused), nil
 	case errors.As(err, &failed):
+		if asked == first {
+			p.provisioning().Tries++
+		}
 		d := r.retryGiveBack(ctx, p, failed)
 		d.reason = reasonCancelling
 		if d.condition == "" {
@@ -228,8 +240,8 @@ func (r *OrderReconciler) tidy(ctx context.Context, p *pass) (*decision, error) 
 	if p.order.Status.Phase == v1alpha1.PhaseDelivered || provisioning == nil || provisioning.Closing == "" {
 		return nil, nil
 	}
-	if err := r.removeSecret(ctx, p); err != nil {
-		return nil, err
+	if decided, err := r.removeSecret(ctx, p); decided != nil || err != nil {
+		return decided, err
 	}
 	provisioning.Closing = ""
 	if err := r.writeStatus(ctx, p); err != nil {

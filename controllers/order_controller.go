@@ -56,6 +56,9 @@ type OrderReconciler struct {
 	Recorder events.EventRecorder
 	// Clock tells the time for decisions that are written down.
 	Clock clock.PassiveClock
+	// Overlap is for how long after this process began to lead what a former leader asked an
+	// operator may be answered and written down; nil where there is no former leader.
+	Overlap func(*v1alpha1.EsimOperator) time.Duration
 	// Receipts tells that receipts are sent by e-mail.
 	Receipts bool
 	// Shard is the clients that this process works for.
@@ -77,6 +80,7 @@ type OrderReconciler struct {
 	addresses learnedAddresses
 	looks     looks
 	unsent    unsentRequests
+	reign     reign
 	queue     wakeQueue
 	turns     writeTurns
 }
@@ -102,6 +106,8 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	p := newPass(&order, r.Clock.Now())
+	r.reign.begin(p.now)
+	r.find(&order, p.now)
 	defer p.leave()
 
 	if !order.DeletionTimestamp.IsZero() {

@@ -75,6 +75,7 @@ func (r *OrderReconciler) giveBack(ctx context.Context, p *pass, asked asking) (
 		// the operator can tell, and only a person can ask it.
 		return r.askPerson(p, err), nil
 	case errors.As(err, &failed):
+		p.provisioning().Tries++
 		return r.retryGiveBack(ctx, p, failed), nil
 	default:
 		return nil, err
@@ -100,11 +101,11 @@ func (r *OrderReconciler) askBack(ctx context.Context, p *pass) (entry operators
 	return entry, written, err
 }
 
-// retryGiveBack keeps what led to giving back as the last error: it decides what comes after.
+// retryGiveBack decides when the operator is asked once more, after the tries that are counted. It
+// keeps what led to giving back as the last error: that decides what comes after.
 func (r *OrderReconciler) retryGiveBack(ctx context.Context, p *pass, failed *operators.Error) *decision {
 	ctrl.LoggerFrom(ctx).Info("Not given back yet", "class", failed.Class, "error", failed.Error(), "cause", fmt.Sprint(failed.Err))
 	provisioning := p.provisioning()
-	provisioning.Tries++
 	if last := provisioning.LastError; last != nil && last.Time.After(p.now) {
 		last.Time = p.time() // the clock was set back, and an error of the future is due at once
 	}
@@ -134,6 +135,7 @@ func (r *OrderReconciler) deliverUnreturnable(ctx context.Context, p *pass, inst
 	var failed *operators.Error
 	switch {
 	case errors.As(err, &failed):
+		p.provisioning().Tries++
 		return r.retryGiveBack(ctx, p, failed), nil
 	case err != nil:
 		return nil, err

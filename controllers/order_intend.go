@@ -169,6 +169,7 @@ func (r *OrderReconciler) intend(ctx context.Context, p *pass) (*decision, error
 	}
 	p.fresh = true
 	r.unsent.note(p.provisioning().RequestID)
+	r.reign.intended(p.order.UID, p.now)
 	if !p.order.DeletionTimestamp.IsZero() {
 		return &decision{silent: true, after: conflictDelay}, nil // deleted meanwhile: nothing was asked for yet
 	}

@@ -31,8 +31,8 @@ func (r *OrderReconciler) settle(ctx context.Context, p *pass) (*decision, error
 		return &decision{silent: true, after: untoldAgain}, nil
 	}
 	if p.provisioning() != nil {
-		if err := r.removeSecret(ctx, p); err != nil {
-			return nil, err
+		if decided, err := r.removeSecret(ctx, p); decided != nil || err != nil {
+			return decided, err
 		}
 	}
 	if p.order.Status.Charge == nil {
@@ -102,29 +102,38 @@ func (r *OrderReconciler) settleCharge(ctx context.Context, p *pass) (*decision,
 // still be there.
 const settleAgain = 30 * time.Second
 
-// removeSecret deletes the order's Secret, and nothing else of that name.
-func (r *OrderReconciler) removeSecret(ctx context.Context, p *pass) error {
+// removeSecret deletes the order's Secret, and nothing else of that name. While a former leader's
+// answer may still be written down it stays, or decides what is read later: one profile of two that
+// were bought for an order is given back.
+func (r *OrderReconciler) removeSecret(ctx context.Context, p *pass) (*decision, error) {
+	late, err := r.mayComeLate(ctx, p)
+	if late > 0 || err != nil {
+		return &decision{silent: true, after: late}, err
+	}
 	order := p.order
 	var secret corev1.Secret
-	err := r.Live.Get(ctx, types.NamespacedName{Namespace: order.Namespace, Name: v1alpha1.ActivationSecretName(order.Name)}, &secret)
+	err = r.Live.Get(ctx, types.NamespacedName{Namespace: order.Namespace, Name: v1alpha1.ActivationSecretName(order.Name)}, &secret)
 	if apierrors.IsNotFound(err) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return fmt.Errorf("reading the activation Secret: %w", err)
+		return nil, fmt.Errorf("reading the activation Secret: %w", err)
 	}
 	if secret.Type != v1alpha1.ActivationSecretType || !order.OwnsSecret(&secret) {
-		return nil
+		return nil, nil
+	}
+	if decided, err := r.returnStray(ctx, p, &secret); decided != nil || err != nil {
+		return decided, err
 	}
 	leave, err := r.turn(ctx, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer leave()
 	if err := discard(ctx, r.Writer, &secret); err != nil {
-		return fmt.Errorf("removing the activation Secret: %w", err)
+		return nil, fmt.Errorf("removing the activation Secret: %w", err)
 	}
-	return nil
+	return nil, nil
 }
 
 // release removes the finalizer from the very version of the order that was looked at.

@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -106,6 +105,11 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 	if !d.kept {
 		setException(p, d.condition, d.reason, d.message)
 	}
+	if d.ends() {
+		if err := r.watchForLate(ctx, p); err != nil {
+			return r.stopped(ctx, p, err)
+		}
+	}
 	if d.phase != "" {
 		r.tellEnd(ctx, p, refunded)
 	}
@@ -143,9 +147,19 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 		r.Recorder.Eventf(p.order, nil, corev1.EventTypeNormal, reasonRefunded, "Refund", "%s", refundMessage(p.order.Status.Charge))
 	}
 	if d.ends() {
-		if _, err := r.tidy(ctx, p); err != nil {
-			return r.stopped(ctx, p, err)
-		}
+		return r.tidyEnd(ctx, p, result)
+	}
+	return result, nil
+}
+
+// tidyEnd tidies up after an order that has just ended without an eSIM, at once where that can be.
+func (r *OrderReconciler) tidyEnd(ctx context.Context, p *pass, result ctrl.Result) (ctrl.Result, error) {
+	left, err := r.tidy(ctx, p)
+	if err != nil {
+		return r.stopped(ctx, p, err)
+	}
+	if left != nil && result.RequeueAfter == 0 {
+		result.RequeueAfter = left.after
 	}
 	return result, nil
 }
@@ -156,14 +170,6 @@ func (p *pass) hurries(d *decision) bool {
 	life := p.order.Status.Activation
 	return d.phase != "" && (life != nil && life.Installed || reported(p.order)) || toldByPerson(p.order) != "" ||
 		!p.order.DeletionTimestamp.IsZero() && p.order.Terminal()
-}
-
-// failureCode is why an order is FAILED; empty where it is not.
-func (d *decision) failureCode() string {
-	if d.failure == nil {
-		return ""
-	}
-	return string(d.failure.Code)
 }
 
 // ends tells that the order ends without an eSIM.
@@ -350,51 +356,6 @@ func (p *pass) set(conditionType string, status metav1.ConditionStatus, reason, 
 // cancelRefused tells whether the order's cancellation was refused for good.
 func cancelRefused(order *v1alpha1.EsimOrder) bool {
 	return meta.IsStatusConditionTrue(order.Status.Conditions, v1alpha1.ConditionCancelRefused)
-}
-
-// installedReported tells whether the operator reported the profile on a device that the order
-// holds or gives back, and that is not worked in yet.
-func installedReported(order *v1alpha1.EsimOrder) bool {
-	holds := map[string]bool{}
-	if order.Status.Esim != nil {
-		holds[order.Status.Esim.ICCID] = true
-	}
-	if p := order.Status.Provisioning; p != nil {
-		holds[p.ICCID], holds[p.Closing] = true, true
-	}
-	return slices.ContainsFunc(order.Status.Reports, func(report v1alpha1.DeviceReport) bool {
-		return report.Event != v1alpha1.DeviceDownloadFailed && report.ICCID != "" && holds[report.ICCID]
-	})
-}
-
-// toldByPerson is what a platform role, or meanwhile the operator, found out about an order that
-// waits for it; empty where nothing was told, or nothing is waited for.
-func toldByPerson(order *v1alpha1.EsimOrder) string {
-	if !waitsForPerson(order) {
-		return ""
-	}
-	if installedReported(order) {
-		return v1alpha1.ResolveDelivered // the operator itself has told
-	}
-	switch told := order.Annotations[v1alpha1.ResolveAnnotation]; told {
-	case v1alpha1.ResolveNotBought, v1alpha1.ResolveDelivered:
-		return told
-	default:
-		return ""
-	}
-}
-
-// needsPerson tells whether nobody but a platform role can tell what became of the order.
-func needsPerson(order *v1alpha1.EsimOrder) bool { return unknownBecause(order, reasonNeedsPerson) }
-
-// waitsForPerson tells whether a platform role can tell what became of the order.
-func waitsForPerson(order *v1alpha1.EsimOrder) bool {
-	return needsPerson(order) || unknownBecause(order, reasonConnectedElsewhere)
-}
-
-func unknownBecause(order *v1alpha1.EsimOrder, reason string) bool {
-	condition := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionOutcomeUnknown)
-	return condition != nil && condition.Status == metav1.ConditionTrue && condition.Reason == reason
 }
 
 func timeAfter(now time.Time, wait time.Duration) *metav1.Time {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -99,6 +98,14 @@ func concluding(ctx context.Context, d *decision, refunded bool) (context.Contex
 	return ctx, span
 }
 
+// failureCode is why an order is FAILED; empty where it is not.
+func (d *decision) failureCode() string {
+	if d.failure == nil {
+		return ""
+	}
+	return string(d.failure.Code)
+}
+
 // spanClass is what the span of something that failed says: the kind of the error, and never its
 // text.
 func spanClass(err error) string {
@@ -108,8 +115,6 @@ func spanClass(err error) string {
 	var refused *mail.Refused
 	var deferred *mail.Deferred
 	switch {
-	case err == nil:
-		return ""
 	case errors.As(err, &failed):
 		return string(failed.Class)
 	case errors.Is(err, leader.ErrNotLeading):
@@ -125,8 +130,5 @@ func spanClass(err error) string {
 	case errors.Is(err, mail.ErrUnknownOutcome):
 		return string(operators.OutcomeUnknown)
 	}
-	if reason := apierrors.ReasonForError(err); reason != "" {
-		return string(reason)
-	}
-	return "Error"
+	return tracing.ClassOf(err)
 }

@@ -89,5 +89,6 @@ func (r *OrderReconciler) Forget(ctx context.Context, namespace string) error {
 	}
 	r.Ledger.Distrust(namespace)
 	r.unsent.forgetAll(orders.Items)
+	r.reign.beginAnew(r.Clock.Now())
 	return nil
 }

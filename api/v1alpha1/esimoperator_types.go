@@ -281,6 +281,17 @@ func (o *EsimOperator) GiveUpAfter() time.Duration {
 	return o.Spec.Recovery.GiveUpAfter.Duration
 }
 
+// DefaultCallTimeout is that of an EsimOperator that names none.
+const DefaultCallTimeout = 30 * time.Second
+
+// CallTimeout is how long a call to this operator may take.
+func (o *EsimOperator) CallTimeout() time.Duration {
+	if o.Spec.Timeout.Duration <= 0 {
+		return DefaultCallTimeout
+	}
+	return o.Spec.Timeout.Duration
+}
+
 // Defaults of OperatorRecovery, where an EsimOperator was stored before it had them.
 const (
 	DefaultFailoverAfter = 2 * time.Minute

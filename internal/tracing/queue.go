@@ -23,6 +23,9 @@ const (
 	Refused Fate = "refused"
 )
 
+// Fates are all there are.
+func Fates() []Fate { return []Fate{Exported, Overflowed, Refused} }
+
 const (
 	// queueLength is how many spans may wait: some megabytes.
 	queueLength = 4096

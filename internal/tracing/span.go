@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 // Kind is on which side of a call a span is.
@@ -19,8 +21,6 @@ const (
 	Internal = Kind(trace.SpanKindInternal)
 	// Client is a call to another program.
 	Client = Kind(trace.SpanKindClient)
-	// Server is a request that came in.
-	Server = Kind(trace.SpanKindServer)
 	// Producer makes something that another program works on later.
 	Producer = Kind(trace.SpanKindProducer)
 )
@@ -120,6 +120,15 @@ func (s Span) fail(class string) {
 		s.span.SetStatus(codes.Error, class)
 		s.span.SetAttributes(attribute.String("error.type", class))
 	}
+}
+
+// ClassOf is what a span that failed says of an error: the API server's reason, where it is one of
+// its, and never the error's text. It is empty where there is no error.
+func ClassOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return cmp.Or(string(apierrors.ReasonForError(err)), "Error")
 }
 
 // Ended ends the span later as of now, if the function is called at all; nil where there is nothing

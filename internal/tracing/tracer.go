@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -19,6 +18,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/version"
 )
 
 // What every span of an order or of a request says.
@@ -118,9 +118,7 @@ func (c Config) exporter() ([]otlptracegrpc.Option, error) {
 func describe(ctx context.Context, program string) (*resource.Resource, error) {
 	said := []attribute.KeyValue{
 		attribute.String("service.namespace", "esim-operator"), attribute.String("service.name", program),
-	}
-	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
-		said = append(said, attribute.String("service.version", build.Main.Version))
+		attribute.String("service.version", version.Get().Version),
 	}
 	if host, err := os.Hostname(); err == nil {
 		said = append(said, attribute.String("service.instance.id", host))

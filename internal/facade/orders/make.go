@@ -99,17 +99,10 @@ func (d *Desk) Create(ctx context.Context, namespace string, request Request, sp
 
 // spanClass is what the span of an order that was not made says: the kind of the error alone.
 func spanClass(err error) string {
-	var duplicate *DuplicateError
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &duplicate):
+	if duplicate := (*DuplicateError)(nil); errors.As(err, &duplicate) {
 		return "Duplicate"
-	case apierrors.ReasonForError(err) != "":
-		return string(apierrors.ReasonForError(err))
-	default:
-		return "Error"
 	}
+	return tracing.ClassOf(err)
 }
 
 // Holder is the client's order that has a reference; nil where there is none. One that was made
