@@ -101,6 +101,9 @@ func (r *CatalogueReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	if errors.Is(err, errNotConnected) && operatorIsReady(&operator) {
 		return ctrl.Result{RequeueAfter: connectingAgain}, nil
 	}
+	if errors.Is(err, errImportedMeanwhile) {
+		return ctrl.Result{RequeueAfter: connectingAgain}, nil
+	}
 	if r.Listed != nil {
 		r.Listed(ctx, operator.Name)
 	}
@@ -121,6 +124,9 @@ var errNoList = errors.New("this kind of operator has no list of what it sells; 
 // errNotConnected: the operator cannot be asked at present.
 var errNotConnected = errors.New("the operator is not connected; see Ready")
 
+// errImportedMeanwhile: another leader wrote products from a list that it may have read after ours.
+var errImportedMeanwhile = errors.New("the operator's list was taken over by another manager meanwhile")
+
 // errEmptyList: what looks like an outage must not take everything out of sale.
 var errEmptyList = errors.New("the operator lists nothing that can be sold; what was sold before stays")
 
@@ -139,6 +145,10 @@ func (r *CatalogueReconciler) importList(ctx context.Context, operator *v1alpha1
 	if !ok {
 		return made, 0, errNoList
 	}
+	stood, err := r.hashes(ctx, operator.Name)
+	if err != nil {
+		return made, 0, err
+	}
 	plans, err := readList(ctx, cataloguer)
 	if err != nil {
 		return made, 0, err
@@ -146,6 +156,11 @@ func (r *CatalogueReconciler) importList(ctx context.Context, operator *v1alpha1
 	before, err := r.products(ctx, operator.Name)
 	if err != nil {
 		return made, 0, err
+	}
+	for name, product := range before {
+		if hashOf(product) != stood[name] {
+			return made, 0, errImportedMeanwhile
+		}
 	}
 	specs := map[string]*v1alpha1.EsimProductSpec{}
 	for name := range before {
@@ -197,6 +212,25 @@ func readList(ctx context.Context, cataloguer operators.Cataloguer) ([]operators
 		}
 	}
 	return plans, nil
+}
+
+// hashes are by which the products stand that were made from an operator's list.
+func (r *CatalogueReconciler) hashes(ctx context.Context, operator string) (map[string]string, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("EsimProductList"))
+	if err := r.Live.List(ctx, list, client.MatchingLabels{v1alpha1.CatalogueOperatorLabel: operator}); err != nil {
+		return nil, fmt.Errorf("listing EsimProducts: %w", err)
+	}
+	found := make(map[string]string, len(list.Items))
+	for i := range list.Items {
+		found[list.Items[i].Name] = hashOf(&list.Items[i])
+	}
+	return found, nil
+}
+
+// hashOf what a product was made from.
+func hashOf(product client.Object) string {
+	return product.GetAnnotations()[v1alpha1.CatalogueHashAnnotation]
 }
 
 // products that were made from an operator's list, by name.

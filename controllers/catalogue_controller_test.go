@@ -30,6 +30,8 @@ type lister struct {
 	operators.Driver
 	plans []operators.Plan
 	err   error
+	// meanwhile, where set, happens while the list is read.
+	meanwhile func()
 }
 
 func (l *lister) Close() {}
@@ -40,6 +42,9 @@ func (l *lister) Plans(context.Context) iter.Seq2[operators.Plan, error] {
 			if !yield(plan, nil) {
 				return
 			}
+		}
+		if l.meanwhile != nil {
+			l.meanwhile()
 		}
 		if l.err != nil {
 			yield(operators.Plan{}, l.err)
@@ -227,6 +232,24 @@ var _ = Describe("An operator's list", func() {
 		Expect(i.connected(ctx, metav1.ConditionFalse)).To(BeNumerically(">=", time.Minute))
 		Expect(i.told.Load()).NotTo(BeZero())
 		Expect(i.imported(ctx).Message).To(ContainSubstring("not connected"))
+	})
+
+	It("is not written over a newer one that another leader took over while this one was read", func(ctx SpecContext) {
+		i := newImporter(ctx, listed("jp-1", "JPN", "2"))
+		i.look(ctx)
+		newer := &lister{plans: []operators.Plan{listed("jp-1", "JPN", "5")}}
+		other := *i.CatalogueReconciler
+		other.Connections = connections.NewPool(connections.DefaultConfig)
+		other.Connections.For(i.operator).Connect(newer, 10)
+		older := i.lister
+		older.plans, older.meanwhile = []operators.Plan{listed("jp-1", "JPN", "3")}, func() {
+			next := &importer{operator: i.operator, lister: newer, CatalogueReconciler: &other}
+			next.look(ctx)
+		}
+		result, err := i.Reconcile(ctx, ctrl.Request{NamespacedName: types.NamespacedName{Name: i.operator}})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(i.product(ctx, "jpn").Spec.Variants[0].Amount).To(BeEquivalentTo("10"))
+		Expect(result.RequeueAfter).To(BeNumerically("<=", time.Second), "it is read again soon")
 	})
 
 	It("changes nothing where it cannot be read to its end, and says so", func(ctx SpecContext) {
