@@ -49,7 +49,7 @@ func (l *laggard) client() client.Client {
 }
 
 // TestWhateverHappensNothingIsLostAndNoReceiptComesTwice lets caches lag, writes conflict,
-// recipients fail, and people change their minds, in random order, in one process.
+// recipients fail or are slow, and people change their minds, in random order, in one process.
 func TestWhateverHappensNothingIsLostAndNoReceiptComesTwice(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { whateverHappens(t, rand.New(rand.NewPCG(seed, 5))) })
@@ -82,6 +82,7 @@ type chaos struct {
 	random       *rand.Rand
 	key          types.NamespacedName
 	orders, seen *laggard
+	servers      map[string]*barrier
 	conflicts    bool
 	replays      int
 }
@@ -91,8 +92,13 @@ func openChaos(t *testing.T, random *rand.Rand) *chaos {
 	o := openOffice(t)
 	c := &chaos{
 		office: o, random: random, key: types.NamespacedName{Namespace: o.shop.Name, Name: "order"},
-		orders: &laggard{api: o.api}, seen: &laggard{api: o.api},
+		orders: &laggard{api: o.api}, seen: &laggard{api: o.api}, servers: map[string]*barrier{},
 	}
+	for _, person := range people {
+		c.servers[person] = &barrier{}
+		t.Cleanup(c.servers[person].raise)
+	}
+	o.courier.Mail = barredLetters{letters: letters{o.world}, barriers: c.servers}
 	o.deliver()
 	o.Orders.Client, o.courier.Client = c.orders.client(), c.seen.client()
 	o.Orders.Writer = interceptor.NewClient(o.api, interceptor.Funcs{
@@ -140,6 +146,10 @@ func (c *chaos) changes() []func() {
 		},
 		func() { c.address(people[random.IntN(3)]) },
 		func() {
+			server := c.servers[people[random.IntN(3)]]
+			[]func(){server.lower, server.raise}[random.IntN(2)]()
+		},
+		func() {
 			if c.replays++; c.replays < 4 {
 				c.edit(func(order *v1alpha1.EsimOrder) {
 					metav1.SetMetaDataAnnotation(&order.ObjectMeta, v1alpha1.ReplayAnnotation, strconv.Itoa(c.replays))
@@ -155,6 +165,9 @@ func (c *chaos) rest() {
 	c.conflicts, c.conflict = false, false
 	for _, to := range append([]string{shopHook}, people...) {
 		c.world.fail(to, nil)
+	}
+	for _, server := range c.servers {
+		server.raise()
 	}
 	for range 40 {
 		c.orders.refresh(c.t.Context(), c.key)

@@ -108,8 +108,7 @@ func (r *CourierReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		return ctrl.Result{RequeueAfter: conflictDelay}, nil // the cache does not show our last write yet
 	}
 	if len(order.Status.Notifications) == 0 {
-		r.memory.forget(req.NamespacedName)
-		return ctrl.Result{}, nil
+		return r.finish(ctx, &order, trip)
 	}
 	terms, err := r.terms(ctx, order.Namespace)
 	if err != nil {
@@ -123,6 +122,21 @@ func (r *CourierReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	return r.record(ctx, &order, terms, trip)
+}
+
+// finish a trip whose outbox is empty. What is still on its way went to an address that was
+// replaced: its end has the order looked at, and is remembered, or it would come twice should the
+// address come back.
+func (r *CourierReconciler) finish(ctx context.Context, order *v1alpha1.EsimOrder, trip *trip) (ctrl.Result, error) {
+	switch trip.left() {
+	case leftToRemember:
+		return r.record(ctx, order, &v1alpha1.EsimClient{}, trip)
+	case leftUnderWay:
+		return ctrl.Result{}, nil
+	case leftNothing:
+	}
+	r.memory.forget(client.ObjectKeyFromObject(order))
+	return ctrl.Result{}, nil
 }
 
 // terms on which a client buys; without any there are no endpoints.

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
+	"github.com/telcodev/esim-operator/internal/notify/mail"
 )
 
 // stop is one notification to one recipient. An event that is put into the outbox again has
@@ -40,6 +42,21 @@ type result struct {
 	// dropped tells that it was not sent, because nobody wants it any more.
 	dropped bool
 	at      time.Time
+}
+
+// toRemember tells whether the order is to remember a receipt that ended so: its address had it,
+// or refused it for the reason that is returned.
+func (s stop) toRemember(r result) (refused string, ok bool) {
+	var no *mail.Refused
+	switch {
+	case s.address == "" || r.dropped:
+		return "", false
+	case r.err == nil:
+		return "", true
+	case errors.As(r.err, &no):
+		return r.err.Error(), true
+	}
+	return "", false
 }
 
 // trip is what this process did for one order's outbox and did not record yet.
@@ -130,6 +147,49 @@ func (t *trip) ripe(order *v1alpha1.EsimOrder, underWay bool, now time.Time) boo
 		oldest = t.begun
 	}
 	return !underWay || now.Sub(oldest) >= settledAfter
+}
+
+// remains is what there is to do of a trip whose outbox is empty.
+type remains int
+
+const (
+	leftNothing remains = iota
+	// leftUnderWay: a sending has not ended.
+	leftUnderWay
+	// leftToRemember: a receipt has ended that the order is to remember.
+	leftToRemember
+)
+
+// left is what remains of a trip whose outbox is empty. After leftNothing nothing comes any more.
+func (t *trip) left() remains {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for s, r := range t.results {
+		if _, ok := s.toRemember(r); ok {
+			return leftToRemember
+		}
+	}
+	if len(t.underWay) > 0 {
+		return leftUnderWay
+	}
+	return leftNothing
+}
+
+// receipts is how many went out, or may, that the order does not remember yet.
+func (t *trip) receipts() (count int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for s := range t.underWay {
+		if s.address != "" {
+			count++
+		}
+	}
+	for s, r := range t.results {
+		if _, ok := s.toRemember(r); ok {
+			count++
+		}
+	}
+	return count
 }
 
 // snapshot is what is known now.

@@ -72,15 +72,8 @@ func rememberReplaced(order *v1alpha1.EsimOrder, known map[stop]result) {
 	for s, became := range known {
 		told := recipientOf(order) == s.address && slices.ContainsFunc(order.Status.Notifications,
 			func(n v1alpha1.OrderNotification) bool { return n.Type == s.kind })
-		if s.address == "" || told || became.dropped {
-			continue
-		}
-		var refused *mail.Refused
-		switch {
-		case became.err == nil:
-			remember(order, s.kind, s.address, became.at, "")
-		case errors.As(became.err, &refused):
-			remember(order, s.kind, s.address, became.at, became.err.Error())
+		if refused, ok := s.toRemember(became); ok && !told {
+			remember(order, s.kind, s.address, became.at, refused)
 		}
 	}
 }
@@ -121,6 +114,9 @@ func (r *CourierReconciler) became(order *v1alpha1.EsimOrder, n *v1alpha1.OrderN
 	switch {
 	case became.dropped:
 		countSent(receipt, outcomeDropped)
+		if receipt && mayHaveReceipt(order, n.Type) && sentAllReceipts(order) {
+			setTooManyAddresses(order, became.at)
+		}
 		return nil
 	case became.err == nil:
 		countSent(receipt, outcomeSent)
@@ -195,6 +191,16 @@ func setReceiptUnsent(order *v1alpha1.EsimOrder, reason, message string, at time
 		Type: v1alpha1.ConditionReceiptSent, Status: metav1.ConditionFalse, Reason: reason, Message: cut(message),
 		ObservedGeneration: order.Generation, LastTransitionTime: metav1.NewTime(at),
 	})
+}
+
+// sentAllReceipts tells that an order has sent as many receipts as it may.
+func sentAllReceipts(order *v1alpha1.EsimOrder) bool {
+	return len(order.Status.Receipts) >= maxReceipts
+}
+
+// setTooManyAddresses says that the order's present address gets no receipt.
+func setTooManyAddresses(order *v1alpha1.EsimOrder, at time.Time) {
+	setReceiptUnsent(order, "TooManyAddresses", "The order has sent as many receipts as it may; make a new order to tell others", at)
 }
 
 func firstBytes(text string, most int) string {

@@ -31,7 +31,8 @@ type taking int
 
 const (
 	handedOver taking = iota
-	// full: the recipient has too much to do already.
+	// full: the recipient has too much to do already, or the order has as many receipts on their
+	// way as it may send.
 	full
 	// pointless: nobody wants it any more.
 	pointless
@@ -54,6 +55,9 @@ func (r *CourierReconciler) send(order *v1alpha1.EsimOrder, n *v1alpha1.OrderNot
 	if isReceipt(n.Type) {
 		if r.Mail == nil || !wantsReceipt(order, n.Type) {
 			return pointless
+		}
+		if len(order.Status.Receipts)+t.receipts() >= maxReceipts {
+			return full // until it is known what became of those on their way
 		}
 		return r.handOver(r.mails, order.Namespace, order, n, recipient, t, func(ctx context.Context) error {
 			leave, err := r.mailTurns.Enter(r.open, order.Namespace)
@@ -251,8 +255,12 @@ func eventTime(order *v1alpha1.EsimOrder, n *v1alpha1.OrderNotification) time.Ti
 
 // wantsReceipt tells whether an order's present address is to get a receipt.
 func wantsReceipt(order *v1alpha1.EsimOrder, receipt string) bool {
-	return order.Spec.NotificationEmail != "" && receiptOf[order.Status.Phase] == receipt &&
-		!hasReceipt(order, receipt) && len(order.Status.Receipts) < maxReceipts
+	return mayHaveReceipt(order, receipt) && !sentAllReceipts(order)
+}
+
+// mayHaveReceipt tells whether a receipt tells of an order's end, to an address that had none.
+func mayHaveReceipt(order *v1alpha1.EsimOrder, receipt string) bool {
+	return order.Spec.NotificationEmail != "" && receiptOf[order.Status.Phase] == receipt && !hasReceipt(order, receipt)
 }
 
 // sendWantedReceipt sends a receipt, if its address is still the order's when its turn comes: the

@@ -82,8 +82,8 @@ func (r *OrderReconciler) sendReceipt(p *pass) {
 	if !r.Receipts || installed || receipt == "" || p.order.Spec.NotificationEmail == "" || hasReceipt(p.order, receipt) {
 		return
 	}
-	if len(p.order.Status.Receipts) >= maxReceipts {
-		setReceiptUnsent(p.order, "TooManyAddresses", "The order has sent as many receipts as it may; make a new order to tell others", p.now)
+	if sentAllReceipts(p.order) {
+		setTooManyAddresses(p.order, p.now)
 		return
 	}
 	p.notify(receipt)
