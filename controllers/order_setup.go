@@ -41,7 +41,7 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 	r.Connections.OnWake(r.queue.call)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("order").
-		For(&v1alpha1.EsimOrder{}, builder.WithPredicates(orderChanged)).
+		For(&v1alpha1.EsimOrder{}, builder.WithPredicates(orderChanged, orderUnfinished)).
 		Watches(&v1alpha1.EsimProduct{}, handler.EnqueueRequestsFromMapFunc(r.ordersWaitingFor)).
 		WatchesRawSource(r.queue.source()).
 		WatchesRawSource(takenOver(r.Shard, r.Client, func() client.ObjectList { return &v1alpha1.EsimOrderList{} }, true)).
@@ -69,6 +69,30 @@ var orderChanged = predicate.Or[client.Object](
 			e.ObjectOld.GetUID() != e.ObjectNew.GetUID() || reported(e.ObjectNew)
 	}},
 )
+
+// orderUnfinished leaves out, of the orders that a manager finds as it starts, those for which a pass
+// would do nothing: most of all that were ever sold. What asks something of one of them comes later,
+// as a change.
+var orderUnfinished = predicate.Funcs{CreateFunc: func(e event.CreateEvent) bool {
+	order, ok := e.Object.(*v1alpha1.EsimOrder)
+	return !ok || !atRest(order)
+}}
+
+// atRest tells whether nothing is left to do for an order, and no time will come when something is.
+func atRest(order *v1alpha1.EsimOrder) bool {
+	status := &order.Status
+	switch {
+	case !order.DeletionTimestamp.IsZero(), !order.Terminal(), status.ObservedGeneration != order.Generation,
+		len(status.Reports) > 0, annotationValue(order, v1alpha1.ReplayAnnotation) != status.Replayed,
+		status.Provisioning != nil && status.Provisioning.Closing != "":
+		return false
+	case status.Phase != v1alpha1.PhaseDelivered:
+		return true
+	}
+	life := status.Activation
+	return status.Esim != nil && life != nil && life.CodeRemoved == life.Installed && !trackable(order) && !undoing(order) &&
+		(life.Status != v1alpha1.ActivationActive || life.ExpiryTime == nil)
+}
 
 // ordersWaitingFor are the orders that could not be accepted for want of this product.
 func (r *OrderReconciler) ordersWaitingFor(ctx context.Context, product client.Object) []reconcile.Request {

@@ -23,6 +23,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/facade/console"
 	"github.com/telcodev/esim-operator/internal/facade/orders"
 	"github.com/telcodev/esim-operator/internal/facade/server"
+	"github.com/telcodev/esim-operator/internal/pages"
 	"github.com/telcodev/esim-operator/internal/tracing"
 )
 
@@ -55,13 +56,20 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, log logr.L
 	restConfig = rest.CopyConfig(restConfig)
 	// The API server's own priority and fairness decide how fast we may be.
 	restConfig.QPS = -1
+	// To compress all orders takes the API server longer than to send them.
+	restConfig.DisableCompression = true
 	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	informers, err := pages.Informers(restConfig, scheme, nil)
 	if err != nil {
 		return nil, err
 	}
 	f := &Facade{config: config, log: log, identity: restConfig, products: catalogue.New(), orders: &orders.Index{}}
 	f.cache, err = cache.New(restConfig, cache.Options{
 		Scheme: scheme, DefaultTransform: cache.TransformStripManagedFields(), ReaderFailOnMissingInformer: true,
+		NewInformer: informers,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the caches: %w", err)

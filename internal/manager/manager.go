@@ -40,6 +40,7 @@ import (
 	"github.com/telcodev/esim-operator/internal/operators/connections"
 	"github.com/telcodev/esim-operator/internal/operators/es2plus/progress"
 	"github.com/telcodev/esim-operator/internal/operators/vendorhooks"
+	"github.com/telcodev/esim-operator/internal/pages"
 	"github.com/telcodev/esim-operator/internal/shard"
 	"github.com/telcodev/esim-operator/internal/tracing"
 )
@@ -64,6 +65,9 @@ type Options struct {
 	NewInformer func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer
 	// CatalogueRetry, where set, is after how long a list is read again that could not be taken over.
 	CatalogueRetry time.Duration
+	// Overlap, where set, is for how long after this manager began what another asked operators may
+	// be written down.
+	Overlap time.Duration
 	// AfterPass, where set, sees each order that was written.
 	AfterPass func(*v1alpha1.EsimOrder)
 	// SkipNameValidation allows several managers in one process.
@@ -85,11 +89,17 @@ func New(ctx context.Context, restConfig *rest.Config, config Config, o Options)
 	// The API server's own priority and fairness decide how fast we may be.
 	restConfig = rest.CopyConfig(restConfig)
 	restConfig.QPS = -1
+	// All orders are read at each start: to compress them takes the API server longer than to send
+	// them. Its other controllers have it so, too.
+	restConfig.DisableCompression = true
 	scheme, err := newScheme()
 	if err != nil {
 		return nil, err
 	}
 	options := managerOptions(scheme, config, o)
+	if options.Cache.NewInformer, err = pages.Informers(restConfig, scheme, o.NewInformer); err != nil {
+		return nil, err
+	}
 	fence := leader.Open()
 	if config.LeaderElection.Enabled {
 		if fence, err = newFence(restConfig, config); err != nil {
@@ -174,7 +184,6 @@ func managerOptions(scheme *runtime.Scheme, config Config, o Options) ctrl.Optio
 	return ctrl.Options{
 		Scheme: scheme,
 		Cache: cache.Options{
-			NewInformer:                 o.NewInformer,
 			DefaultTransform:            cache.TransformStripManagedFields(),
 			ReaderFailOnMissingInformer: true,
 			ByObject: map[client.Object]cache.ByObject{
@@ -247,6 +256,16 @@ func (p parts) addControllers(ctx context.Context, config Config, o Options) err
 		Fence: p.fence, Connections: pool, Recorder: p.mgr.GetEventRecorder("esim-orders"),
 		Clock: p.clock, Jitter: rand.Float64, Pace: config.Pace, Workers: config.Workers, AfterPass: o.AfterPass,
 		Receipts: config.Mail.sent(), Shard: p.shard, Tracer: p.tracer,
+		Overlap: func(operator *v1alpha1.EsimOperator) time.Duration {
+			if o.Overlap > 0 {
+				return o.Overlap
+			}
+			call := operator.CallTimeout()
+			if operator.Spec.ES2Plus == nil {
+				call *= 3 // what was bought is looked up in the books, also by whoever only looks it up
+			}
+			return call + 2*config.WriteTimeout.Duration
+		},
 	}
 	if p.shard != nil {
 		p.shard.Forget = orders.Forget
