@@ -93,7 +93,7 @@ func (th *theatre) play(ctx context.Context, story Story, d Disturbance, want *F
 }
 
 func TestCrash(t *testing.T) {
-	seed, err := chosenSeed()
+	chosen, err := chosenTries()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,25 +101,21 @@ func TestCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sample, err := chosenSample()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("CRASH_SEED=%d", seed)
+	t.Logf("CRASH_SEED=%d", chosen.seed)
 	th, tried := openTheatre(t, stages), &claims{}
 	for _, story := range stories() {
 		t.Run(story.Name, func(t *testing.T) {
 			t.Parallel()
-			tell(t, th, story, seed, sample, tried)
+			tell(t, th, story, chosen, tried)
 		})
 	}
 }
 
 // tell runs a story undisturbed, and then disturbed in every way that is planned.
-func tell(t *testing.T, th *theatre, story Story, seed uint64, sample int, tried *claims) {
+func tell(t *testing.T, th *theatre, story Story, chosen choice, tried *claims) {
 	undisturbed, err := th.play(t.Context(), story, Disturbance{}, nil)
 	if err != nil {
-		t.Fatalf("%s, seed %d, undisturbed: %v", story.Name, seed, err)
+		t.Fatalf("%s, seed %d, undisturbed: %v", story.Name, chosen.seed, err)
 	}
 	if len(undisturbed.Passed) == 0 {
 		t.Fatal("nothing left the manager")
@@ -127,7 +123,7 @@ func tell(t *testing.T, th *theatre, story Story, seed uint64, sample int, tried
 	var mu sync.Mutex
 	results := map[Disturbance]result{}
 	t.Cleanup(func() { t.Log(table(story, undisturbed.Passed, results)) })
-	for _, d := range plan(story, undisturbed.Passed, seed, sample, tried) {
+	for _, d := range plan(story, undisturbed.Passed, chosen, tried) {
 		t.Run(d.String(), func(t *testing.T) {
 			t.Parallel()
 			run, err := th.play(t.Context(), story, d, &undisturbed.Facts)
@@ -135,7 +131,7 @@ func tell(t *testing.T, th *theatre, story Story, seed uint64, sample int, tried
 			switch {
 			case err != nil:
 				came = broken
-				t.Errorf("%s, seed %d, %s: %v", story.Name, seed, d, err)
+				t.Errorf("%s, seed %d, %s: %v", story.Name, chosen.seed, d, err)
 			case d.Lag == 0 && !run.Reached:
 				came = notReached
 			}

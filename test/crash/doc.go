@@ -31,6 +31,6 @@
 //
 // A single run: go test ./test/crash -run 'TestCrash/delivered/update_esimorder/status' -v.
 // CRASH_EVERYWHERE=1 tries everything, CRASH_SAMPLE=n so many disturbances of each story,
-// CRASH_SEED=n draws those of a former run, and CRASH_STAGES=n sets how many control planes are
-// used at one time.
+// CRASH_SEED=n draws those of a former run, CRASH_MOMENT=held tries that moment only, and
+// CRASH_STAGES=n sets how many control planes are used at one time.
 package crash

@@ -27,6 +27,18 @@ var moments = []lifeline.Moment{
 // lags by which caches are late in whole runs.
 var lags = []int{1, 10}
 
+// chosenMoments are those that are tried: all, or the one that CRASH_MOMENT names.
+func chosenMoments() ([]lifeline.Moment, error) {
+	only := lifeline.Moment(os.Getenv("CRASH_MOMENT"))
+	if only == "" {
+		return moments, nil
+	}
+	if !slices.Contains(moments, only) {
+		return nil, fmt.Errorf("CRASH_MOMENT is %q; it may be one of %q", only, moments)
+	}
+	return []lifeline.Moment{only}, nil
+}
+
 // applies tells whether something can happen at a point: only the API server answers 409.
 func applies(point lifeline.Point, moment lifeline.Moment) bool {
 	verb, _, _ := strings.Cut(point.Name, " ")
@@ -69,15 +81,20 @@ func (c *claims) take(point lifeline.Point) bool {
 
 // plan is what is tried of a story whose undisturbed run passed these points: all at each, or one
 // that is drawn where the point is beside the story and another story tries all.
-func plan(story Story, passed []lifeline.Passing, seed uint64, sample int, others *claims) []Disturbance {
-	random := drawn(seed, uint64(len(story.Name)))
+func plan(story Story, passed []lifeline.Passing, chosen choice, others *claims) []Disturbance {
+	random := drawn(chosen.seed, uint64(len(story.Name)))
 	var all []Disturbance
 	for _, passing := range passed {
 		var here []Disturbance
 		for _, moment := range moments {
-			if applies(passing.Point, moment) {
-				here = append(here, Disturbance{Point: passing.Point, Moment: moment, Random: random.Uint64()})
+			// Drawn also for what is not tried, so that a seed means the same whatever is.
+			d := Disturbance{Point: passing.Point, Moment: moment, Random: random.Uint64()}
+			if applies(passing.Point, moment) && slices.Contains(chosen.moments, moment) {
+				here = append(here, d)
 			}
+		}
+		if len(here) == 0 {
+			continue
 		}
 		if everywhere && beside(passing.Point) && !others.take(passing.Point) {
 			one := random.IntN(len(here))
@@ -86,18 +103,38 @@ func plan(story Story, passed []lifeline.Passing, seed uint64, sample int, other
 		all = append(all, here...)
 	}
 	for _, lag := range lags {
-		all = append(all, Disturbance{Lag: lag})
+		if len(chosen.moments) == len(moments) {
+			all = append(all, Disturbance{Lag: lag})
+		}
 	}
 	if everywhere {
 		return all
 	}
 	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	return all[:min(sample, len(all))]
+	return all[:min(chosen.sample, len(all))]
 }
 
 // drawn is a source of what a test tries: from the same seed the same.
 func drawn(seed, of uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, of)) //nolint:gosec // it only chooses what a test tries
+}
+
+// choice is what the environment says is to be tried of each story.
+type choice struct {
+	seed    uint64
+	sample  int
+	moments []lifeline.Moment
+}
+
+func chosenTries() (made choice, err error) {
+	if made.seed, err = chosenSeed(); err != nil {
+		return made, err
+	}
+	if made.sample, err = chosenSample(); err != nil {
+		return made, err
+	}
+	made.moments, err = chosenMoments()
+	return made, err
 }
 
 // chosenSeed is CRASH_SEED, or one drawn.

@@ -103,7 +103,7 @@ func (p *production) hire(ctx context.Context, line *lifeline.Line) error {
 	p.mu.Lock()
 	p.copies++
 	p.mu.Unlock()
-	dismiss, err := p.employ(ctx, p.story, line, p.disturbance.Lag)
+	dismiss, err := p.employ(ctx, p.story, line, p.disturbance)
 	if err != nil {
 		return err
 	}
@@ -255,19 +255,22 @@ func (p *production) lost() int {
 		lost += seller.dropped()
 	}
 	for _, line := range p.lines {
-		unwritten := 0
+		// Which order a call was for is not known, but each Secret is of one.
+		unwritten, turnedDown := 0, 0
 		for _, passing := range line.Passed() {
-			switch {
+			switch written := strings.HasPrefix(passing.Name, "create secret "); {
 			case !passing.Executed:
 			case passing.Name == "call downloadOrder" && !passing.Answered:
 				lost++
 			case passing.Name == "call downloadOrder":
 				unwritten++
-			case passing.Refused, !passing.Answered:
-				// Another leader's Secret may have been there, and the profile not given back any more.
-			case strings.HasPrefix(passing.Name, "create secret ") || passing.Name == "call cancelOrder":
-				// Which order a call was for is not known: with several orders, each Secret is of one.
+			case written && (passing.Refused || !passing.Answered):
+				// Another leader's Secret may have been there: the profile is to be given back.
+				turnedDown++
+			case written:
 				unwritten = max(0, unwritten-1)
+			case passing.Name == "call cancelOrder" && passing.Answered && turnedDown > 0:
+				unwritten, turnedDown = max(0, unwritten-1), turnedDown-1
 			}
 		}
 		if line.Dead() {

@@ -69,12 +69,16 @@ func backoff(initial, most time.Duration) controllers.Backoff {
 	return controllers.Backoff{Initial: metav1.Duration{Duration: initial}, Max: metav1.Duration{Duration: most}}
 }
 
+// overlap is for how long a second manager reckons with what the first, which is held, writes late:
+// longer than it is held. A manager that was stopped writes nothing any more.
+const overlap = 3 * longestHold
+
 // longestLag is how long a cache that lags holds back what nothing follows.
 const longestLag = 300 * time.Millisecond
 
-// employ starts a manager that talks to the world through line, with a cache that lags by so
-// many events. It returns how to dismiss it.
-func (w *World) employ(ctx context.Context, story Story, line *lifeline.Line, lag int) (dismiss func() error, err error) {
+// employ starts a manager that talks to the world through line, as a disturbance has it: with a
+// cache that lags, or while another may still be at work. It returns how to dismiss it.
+func (w *World) employ(ctx context.Context, story Story, line *lifeline.Line, d Disturbance) (dismiss func() error, err error) {
 	config := quick()
 	if story.Config != nil {
 		story.Config(w, &config)
@@ -83,9 +87,13 @@ func (w *World) employ(ctx context.Context, story Story, line *lifeline.Line, la
 	options := manager.Options{
 		Writer: line.Writer, Live: line.Reader, SkipNameValidation: true, AfterPass: w.passed,
 		WrapTransport: func(inner http.RoundTripper) http.RoundTripper { return w.eavesdrop(line.Transport(inner)) },
+		Overlap:       time.Nanosecond,
 	}
-	if lag > 0 {
-		options.NewInformer = laggard.Lag{Events: lag, Longest: longestLag}.NewInformer
+	if d.Lag > 0 {
+		options.NewInformer = laggard.Lag{Events: d.Lag, Longest: longestLag}.NewInformer
+	}
+	if d.Moment == lifeline.Held {
+		options.Overlap = overlap
 	}
 	if story.Options != nil {
 		story.Options(w, line, &options)
