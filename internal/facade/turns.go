@@ -13,7 +13,7 @@ import (
 const (
 	// mostWrites and mostReads are how many calls to the API server are under way at one time.
 	// It does not do more in a second if it is asked to do more at once; it does each later.
-	mostWrites, mostReads = 64, 64
+	mostWrites, mostReads = 16, 64
 	// longestTurn is how long a call may wait for its turn. It is certain then that nothing of
 	// it has left.
 	longestTurn = 45 * time.Second
