@@ -14,13 +14,13 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/telcodev/esim-operator/internal/facade/server"
+	"github.com/telcodev/esim-operator/internal/servingcert"
 )
 
 // Run serves the API, and the metrics beside it, until ctx ends, and then lets requests in
@@ -85,7 +85,7 @@ func (f *Facade) Serve(ctx context.Context, listener net.Listener) error {
 	defer stopWork()
 	group, work := errgroup.WithContext(work)
 	if f.config.TLS.CertFile != "" {
-		watcher, err := certwatcher.New(f.config.TLS.CertFile, f.config.TLS.KeyFile)
+		watcher, err := servingcert.Watch(servingcert.REST, f.config.TLS.CertFile, f.config.TLS.KeyFile)
 		if err != nil {
 			return errors.Join(fmt.Errorf("reading the certificate of tls.certFile: %w", err), listener.Close())
 		}

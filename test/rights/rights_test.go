@@ -11,7 +11,9 @@ import (
 	. "github.com/onsi/gomega"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/telcodev/esim-operator/internal/servingcert"
 	"github.com/telcodev/esim-operator/internal/testenv"
 )
 
@@ -88,6 +90,21 @@ var _ = Describe("After everything that the manager and the facade can do,", Ord
 		Entry("the receiver of notifications", func(s *stage) string { return s.notifications }, 16<<10),
 		Entry("the receiver of wholesalers' webhooks", func(s *stage) string { return s.vendorHooks }, 16<<10),
 	)
+
+	It("metrics tell when the certificate of each server expires", func() {
+		families, err := metrics.Registry.Gather()
+		Expect(err).NotTo(HaveOccurred())
+		var servers []string
+		for _, family := range families {
+			for _, metric := range family.GetMetric() {
+				if family.GetName() == "esim_serving_certificate_expiry_timestamp_seconds" {
+					Expect(time.Unix(int64(metric.GetGauge().GetValue()), 0)).To(BeTemporally(">", time.Now()))
+					servers = append(servers, metric.GetLabel()[0].GetValue())
+				}
+			}
+		}
+		Expect(servers).To(ConsistOf(servingcert.REST, servingcert.Notifications, servingcert.VendorWebhooks))
+	})
 
 	It("both end when they are told to", func() {
 		// The API server's log tells of a watch when it ends.

@@ -15,7 +15,8 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
-	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+
+	"github.com/telcodev/esim-operator/internal/servingcert"
 )
 
 const (
@@ -67,7 +68,7 @@ func (s *Server) Start(ctx context.Context) error {
 
 // Serve is Start on a listener, which it closes.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	watcher, err := certwatcher.New(filepath.Join(s.options.CertDir, "tls.crt"), filepath.Join(s.options.CertDir, "tls.key"))
+	watcher, err := servingcert.Watch(servingcert.VendorWebhooks, filepath.Join(s.options.CertDir, "tls.crt"), filepath.Join(s.options.CertDir, "tls.key"))
 	if err != nil {
 		return errors.Join(fmt.Errorf("reading the certificate for wholesalers' webhooks: %w", err), listener.Close())
 	}
