@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -67,6 +68,7 @@ imagePullSecrets: [{name: registry}]
 controllers:
   replicas: 3
   config: {leaderElection: {leaseDuration: 30s}, webhooks: {allowedNetworks: [10.0.0.0/8]}}
+  env: [{name: OTEL_EXPORTER_OTLP_HEADERS, valueFrom: {secretKeyRef: {name: collector, key: headers}}}]
   notifications: {enabled: true, tlsSecretName: cert-a, serviceType: LoadBalancer, serviceAnnotations: {a: b}}
   vendorWebhooks: {enabled: true, tlsSecretName: cert-b}
   podDisruptionBudget: {maxUnavailable: 50%}
@@ -82,6 +84,7 @@ facade:
   enabled: true
   replicas: 5
   config: {trustedProxies: [10.0.0.0/8], rateLimits: {read: 100}}
+  env: [{name: OTEL_RESOURCE_ATTRIBUTES, value: deployment.environment.name=production}]
   tlsSecretName: facade-tls
   service: {type: LoadBalancer, port: 443, annotations: {a: b}}
   ingress: {enabled: true, className: nginx, host: esim.example.com, tlsSecretName: host-tls, annotations: {a: b}}
@@ -156,6 +159,27 @@ var _ = Describe("The values of the chart", func() {
 		}
 		Expect(secrets).To(Equal(map[string]string{config.Notifications.CertDir: "cert-a", config.VendorWebhooks.CertDir: "cert-b"}))
 	})
+
+	DescribeTable("have both programs trust further certificates, and give them the environment that is wanted:",
+		func(ctx context.Context, deployment, variable string) {
+			objects, err := template(ctx, "esim-system", everything)
+			Expect(err).NotTo(HaveOccurred())
+			pod := one[appsv1.Deployment](objects, "Deployment", deployment).Spec.Template.Spec
+			container, variables := pod.Containers[0], map[string]corev1.EnvVar{}
+			for _, one := range container.Env {
+				variables[one.Name] = one
+			}
+			Expect(variables).To(And(HaveLen(2), HaveKey(variable)))
+			mount := slices.IndexFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == "extra-ca" })
+			Expect(mount).To(BeNumerically(">=", 0))
+			Expect(filepath.SplitList(variables["SSL_CERT_DIR"].Value)).To(ContainElements("/etc/ssl/certs", container.VolumeMounts[mount].MountPath))
+			volume := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == "extra-ca" })
+			Expect(volume).To(BeNumerically(">=", 0))
+			Expect(pod.Volumes[volume].ConfigMap.Name).To(Equal("company-ca"))
+		},
+		Entry("the manager", "esim-operator-controllers", "OTEL_EXPORTER_OTLP_HEADERS"),
+		Entry("the facade", "esim-facade", "OTEL_RESOURCE_ATTRIBUTES"),
+	)
 
 	It("let the manager out to the networks that they name alone", func(ctx context.Context) {
 		objects, err := template(ctx, "esim-system", everything)

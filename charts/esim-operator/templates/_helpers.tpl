@@ -72,14 +72,20 @@ What config.yaml of the facade says.
 {{- end }}
 
 {{/*
-Environment of a container: Go reads the system's certificates from one file, and those in the
-folders of SSL_CERT_DIR beside it.
+Environment of a container, for root and a component's values: Go reads the system's certificates
+from one file, and those in the folders of SSL_CERT_DIR beside it.
 */}}
 {{- define "esim-operator.environment" -}}
-{{- if or .Values.extraCA.configMapName .Values.extraCA.secretName }}
+{{- $trusts := or .root.Values.extraCA.configMapName .root.Values.extraCA.secretName }}
+{{- if or $trusts .values.env }}
 env:
+{{- if $trusts }}
 - name: SSL_CERT_DIR
   value: /etc/ssl/certs:/etc/esim-operator-ca
+{{- end }}
+{{- with .values.env }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
 {{- end }}
 {{- end }}
 
