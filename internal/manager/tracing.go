@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/prometheus/client_golang/prometheus"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/telcodev/esim-operator/internal/instruments"
@@ -39,10 +40,19 @@ func (t Tracing) transport(wrap func(http.RoundTripper) http.RoundTripper) func(
 	}
 }
 
-var traceSpans = instruments.CounterVec("esim_trace_spans_total",
+var traceSpans = showFates(instruments.CounterVec("esim_trace_spans_total",
 	"Spans of traces, by what became of them: exported, refused by the collector or by nobody there to take them, "+
 		"or dropped as more came than it took (overflowed).",
-	"result")
+	"result"))
+
+// showFates shows each fate from the start on: that a first span was dropped would not be seen
+// otherwise, as nothing would have grown.
+func showFates(spans *prometheus.CounterVec) *prometheus.CounterVec {
+	for _, fate := range tracing.Fates() {
+		spans.WithLabelValues(string(fate))
+	}
+	return spans
+}
 
 func countSpans(fate tracing.Fate, n int) {
 	traceSpans.WithLabelValues(string(fate)).Add(float64(n))

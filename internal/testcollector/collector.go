@@ -4,6 +4,7 @@ package testcollector
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	commonv1 "go.opentelemetry.io/proto/otlp/common/v1"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	_ "google.golang.org/grpc/encoding/gzip" // what exporters compress with
 	"google.golang.org/protobuf/encoding/protojson"
 )
@@ -39,29 +41,39 @@ type Span struct {
 type Collector struct {
 	collectortrace.UnimplementedTraceServiceServer
 
-	server  *grpc.Server
-	address string
-	ended   chan error
+	server   *grpc.Server
+	endpoint string
+	ended    chan error
 
 	mu    sync.Mutex
 	spans []Span
 	text  []byte
 }
 
-// Start starts a collector. Close must be called.
-func Start(ctx context.Context) (*Collector, error) {
+// Start starts a collector that is spoken to in clear. Close must be called.
+func Start(ctx context.Context) (*Collector, error) { return start(ctx, "http") }
+
+// StartTLS starts a collector that shows a certificate, for 127.0.0.1. Close must be called.
+func StartTLS(ctx context.Context, certificate *tls.Certificate) (*Collector, error) {
+	shown := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*certificate}}
+	return start(ctx, "https", grpc.Creds(credentials.NewTLS(shown)))
+}
+
+func start(ctx context.Context, scheme string, options ...grpc.ServerOption) (*Collector, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listening for spans: %w", err)
 	}
-	c := &Collector{server: grpc.NewServer(), address: listener.Addr().String(), ended: make(chan error, 1)}
+	c := &Collector{
+		server: grpc.NewServer(options...), endpoint: scheme + "://" + listener.Addr().String(), ended: make(chan error, 1),
+	}
 	collectortrace.RegisterTraceServiceServer(c.server, c)
 	go func() { c.ended <- c.server.Serve(listener) }()
 	return c, nil
 }
 
 // Endpoint is the collector's, as a configuration names it.
-func (c *Collector) Endpoint() string { return "http://" + c.address }
+func (c *Collector) Endpoint() string { return c.endpoint }
 
 // Close ends the collector; what it has stays.
 func (c *Collector) Close() error {

@@ -9,6 +9,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	gomegatypes "github.com/onsi/gomega/types"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -22,7 +25,8 @@ import (
 const (
 	// callersTrace is one that a caller claims to be in.
 	callersTrace       = "4bf92f3577b34da6a3ce929d0e0e4736"
-	callersTraceparent = "00-" + callersTrace + "-00f067aa0ba902b7-01"
+	callersSpan        = "00f067aa0ba902b7"
+	callersTraceparent = "00-" + callersTrace + "-" + callersSpan + "-01"
 )
 
 // ofOrder are the spans that name an order, and those above them.
@@ -39,7 +43,7 @@ func ofOrder(collector *testcollector.Collector, order string) []testcollector.S
 
 // names are those of spans, each with the name of the span above it.
 func names(spans []testcollector.Span) []string {
-	byID := map[string]string{}
+	byID := map[string]string{callersSpan: "the caller's"}
 	for _, span := range spans {
 		byID[span.ID] = span.Name
 	}
@@ -205,6 +209,45 @@ var _ = Describe("Where traces are on", func() {
 		seen, calls := s.operator.told()
 		Expect(calls).To(BeNumerically(">", 0))
 		Expect(seen).To(BeEmpty(), "operators are told nothing unless that is switched on")
+	}, SpecTimeout(2*time.Minute))
+
+	It("an order that is cancelled, refunded and deleted is followed to its end", func(ctx SpecContext) {
+		const trace = "0af7651916cd43dd8448eb211c80319c"
+		collector := newCollector(ctx)
+		s := openStand(ctx, "undone", testshop.Options{})
+		startManager(s, manager.Tracing{Config: everything(collector.Endpoint())})
+		key := s.make(ctx, "undone", within("00-"+trace+"-"+callersSpan+"-01"))
+		Eventually(phaseOf(ctx, key)).WithContext(ctx).Should(Equal(v1alpha1.PhaseDelivered))
+		order := onlyOrder(ctx, s)
+		Expect(env.Client.Patch(ctx, order, client.RawPatch(types.MergePatchType, []byte(`{"spec": {"cancel": true}}`)))).To(Succeed())
+		Eventually(phaseOf(ctx, key)).WithContext(ctx).Should(Equal(v1alpha1.PhaseCancelled))
+		Expect(env.Client.Delete(ctx, order)).To(Succeed())
+		Eventually(func() error { return env.Client.Get(ctx, key, order) }).WithContext(ctx).Should(MatchError(apierrors.IsNotFound, "IsNotFound"))
+
+		var spans []testcollector.Span
+		Eventually(func() []string {
+			spans = ofOrder(collector, key.Name)
+			return names(spans)
+		}).WithContext(ctx).Should(ContainElements(
+			`esim-controllers: internal "deliver" under "the caller's"`,
+			`esim-controllers: internal "give back" under "the caller's"`,
+			`esim-controllers: client "CancelOrder" under "give back"`,
+			`esim-controllers: internal "refund" under "the caller's"`,
+			`esim-controllers: internal "settle" under "the caller's"`,
+		))
+		Expect(traceIDs(spans)).To(Equal([]string{trace}))
+		said := map[string]gomegatypes.GomegaMatcher{
+			"give back":   And(HaveKeyWithValue("esim.operator", s.Name), HaveKeyWithValue("esim.attempt", "1")),
+			"CancelOrder": HaveKeyWithValue("http.response.status_code", "200"),
+			"refund":      HaveKeyWithValue("esim.phase", "CANCELLED"),
+			"settle":      HaveKeyWithValue("esim.wallet", "main"),
+		}
+		for _, span := range spans {
+			if of, ok := said[span.Name]; ok {
+				Expect(span.Attributes).To(of, span.Name)
+				Expect(span.Failure).To(BeEmpty(), span.Name)
+			}
+		}
 	}, SpecTimeout(2*time.Minute))
 
 	It("an annotation that is no traceparent is ignored, and one that is not sampled heeded", func(ctx SpecContext) {

@@ -61,7 +61,7 @@ var (
 
 // NewMetrics makes the metrics of a server whose caches are filled when synced says so.
 func NewMetrics(synced func() bool) *Metrics {
-	return &Metrics{
+	m := &Metrics{
 		requests: requestsTotal.NewCounterVec(),
 		// An answer from memory takes a millisecond; one that waits for an order, up to a minute.
 		duration:        requestSeconds.NewHistogramVec(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60),
@@ -76,6 +76,10 @@ func NewMetrics(synced func() bool) *Metrics {
 			return 0
 		}),
 	}
+	for _, fate := range tracing.Fates() {
+		m.Spans(fate, 0) // each is shown from the start on
+	}
+	return m
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
