@@ -48,9 +48,21 @@ func read(files []string) (modules []debug.Module, toolchain string, err error) 
 // legal are the names of files that have to go with a program that a module is part of.
 var legal = regexp.MustCompile(`(?i)^(licen[sc]e|copying|notice|patents)([.-].*)?$`)
 
-// notices are the licences and notices of modules, as the licences themselves demand that they are
-// passed on, and the Go toolchain's, whose standard library is in each program.
-func notices(ctx context.Context, source string, modules []debug.Module) ([]byte, error) {
+// terms are what a module may be passed on under.
+type terms struct {
+	// title names the module, for people.
+	title string
+	// files are its licences and notices.
+	files []entry
+	// licences are SPDX's names for them.
+	licences []string
+}
+
+// goTerms is the key of the Go toolchain's, whose standard library is in each program.
+const goTerms = "go"
+
+// termsOf reads the terms of modules, by path@version, and those of the Go toolchain.
+func termsOf(ctx context.Context, source string, modules []debug.Module) (map[string]terms, error) {
 	folders, err := foldersOf(ctx, source, modules)
 	if err != nil {
 		return nil, err
@@ -59,40 +71,57 @@ func notices(ctx context.Context, source string, modules []debug.Module) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	var text bytes.Buffer
-	text.WriteString("The programs of esim-operator are built from these Go modules.\n")
-	if err := appendLegal(&text, "The Go standard library", strings.TrimSpace(string(goroot))); err != nil {
+	all := map[string]terms{}
+	if all[goTerms], err = readTerms("The Go standard library", strings.TrimSpace(string(goroot))); err != nil {
 		return nil, err
 	}
 	for _, m := range modules {
-		if err := appendLegal(&text, m.Path+" "+m.Version, folders[m.Path+"@"+m.Version]); err != nil {
+		key := m.Path + "@" + m.Version
+		if all[key], err = readTerms(m.Path+" "+m.Version, folders[key]); err != nil {
 			return nil, err
 		}
 	}
-	return text.Bytes(), nil
+	return all, nil
 }
 
-func appendLegal(to *bytes.Buffer, title, folder string) error {
-	entries, err := os.ReadDir(folder)
+func readTerms(title, folder string) (terms, error) {
+	found, err := os.ReadDir(folder)
 	if err != nil {
-		return fmt.Errorf("looking for the licence of %s: %w", title, err)
+		return terms{}, fmt.Errorf("looking for the licence of %s: %w", title, err)
 	}
-	found := false
-	for _, e := range entries {
+	read := terms{title: title}
+	for _, e := range found {
 		if e.IsDir() || !legal.MatchString(e.Name()) {
 			continue
 		}
 		content, err := os.ReadFile(filepath.Join(folder, e.Name()))
 		if err != nil {
-			return fmt.Errorf("reading the licence of %s: %w", title, err)
+			return terms{}, fmt.Errorf("reading the licence of %s: %w", title, err)
 		}
-		fmt.Fprintf(to, "\n%s\n%s, %s\n\n%s\n", strings.Repeat("=", 80), title, e.Name(), bytes.TrimSpace(content))
-		found = true
+		read.files = append(read.files, entry{name: e.Name(), content: content})
 	}
-	if !found {
-		return fmt.Errorf("%s has no file with a licence in %s", title, folder)
+	if len(read.files) == 0 {
+		return terms{}, fmt.Errorf("%s has no file with a licence in %s", title, folder)
 	}
-	return nil
+	read.licences, err = licencesOf(title, read.files)
+	return read, err
+}
+
+// notices are the licences and notices of modules, as the licences themselves demand that they are
+// passed on.
+func notices(modules []debug.Module, of map[string]terms) []byte {
+	var text bytes.Buffer
+	text.WriteString("The programs of esim-operator are built from these Go modules.\n")
+	add := func(t terms) {
+		for _, file := range t.files {
+			fmt.Fprintf(&text, "\n%s\n%s, %s\n\n%s\n", strings.Repeat("=", 80), t.title, file.name, bytes.TrimSpace(file.content))
+		}
+	}
+	add(of[goTerms])
+	for _, m := range modules {
+		add(of[m.Path+"@"+m.Version])
+	}
+	return text.Bytes()
 }
 
 // foldersOf are where the modules' sources are, by path@version.

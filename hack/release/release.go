@@ -71,20 +71,20 @@ func (c commit) legal(ctx context.Context, source, out string, files built) (tex
 		if len(modules) == 0 {
 			continue // not built for the one platform that was asked for
 		}
-		if err := c.saveBill(out, program, modules, toolchain); err != nil {
-			return nil, err
-		}
-		notice, err := notices(ctx, source, modules)
+		terms, err := termsOf(ctx, source, modules)
 		if err != nil {
 			return nil, err
 		}
-		all[program] = []entry{{name: "LICENSE", content: licence}, {name: "NOTICES.txt", content: notice}}
+		if err := c.saveBill(out, program, modules, toolchain, terms); err != nil {
+			return nil, err
+		}
+		all[program] = []entry{{name: "LICENSE", content: licence}, {name: "NOTICES.txt", content: notices(modules, terms)}}
 	}
 	return all, nil
 }
 
-func (c commit) saveBill(out, program string, modules []debug.Module, toolchain string) error {
-	bill, err := c.bill(program, modules, toolchain)
+func (c commit) saveBill(out, program string, modules []debug.Module, toolchain string, of map[string]terms) error {
+	bill, err := c.bill(program, modules, toolchain, of)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -159,8 +160,9 @@ func TestWhatDiffersIsNamed(t *testing.T) {
 
 func TestEachModuleIsInTheBillWithItsSum(t *testing.T) {
 	modules := []debug.Module{{Path: "example.com/m", Version: "v1.0.0+incompatible", Sum: "h1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}}
+	of := map[string]terms{goTerms: {licences: []string{"BSD-3-Clause"}}, "example.com/m@v1.0.0+incompatible": {licences: []string{"Apache-2.0", "MIT"}}}
 	text := func() string {
-		bill, err := someCommit.bill(manager, modules, "go1.26.8")
+		bill, err := someCommit.bill(manager, modules, "go1.26.8", of)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,13 +181,18 @@ func TestEachModuleIsInTheBillWithItsSum(t *testing.T) {
 		`"purl": "pkg:golang/github.com/telcodev/esim-operator@v1.2.3?type=module#cmd/manager"`,
 		`"purl": "pkg:golang/example.com/m@v1.0.0%2Bincompatible"`,
 		`"content": "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"`,
+		`"id": "BSD-3-Clause"`, `"id": "Apache-2.0"`, `"id": "MIT"`, `"acknowledgement": "concluded"`,
 	} {
 		if !strings.Contains(first, part) {
 			t.Errorf("it has no %s:\n%s", part, first)
 		}
 	}
+	if _, err := someCommit.bill(manager, modules, "go1.26.8", nil); err == nil {
+		t.Error("a module is taken of which nobody knows the licence")
+	}
 	for _, sum := range []string{"", "h1:", "h1:AAEC", "h2:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="} {
-		if _, err := someCommit.bill(manager, []debug.Module{{Path: "example.com/m", Version: "v1.0.0", Sum: sum}}, "go1.26.8"); err == nil {
+		bad := []debug.Module{{Path: "example.com/m", Version: "v1.0.0+incompatible", Sum: sum}}
+		if _, err := someCommit.bill(manager, bad, "go1.26.8", of); err == nil {
 			t.Errorf("a module with the sum %q is taken", sum)
 		}
 	}
@@ -207,10 +214,26 @@ func TestProgramsTellWhatTheyAreBuiltFrom(t *testing.T) {
 	if !strings.HasPrefix(toolchain, "go1.") || len(paths) == 0 {
 		t.Fatalf("%s, %v", toolchain, paths)
 	}
-	text, err := notices(t.Context(), ".", modules)
+	of, err := termsOf(t.Context(), ".", modules)
 	if err != nil {
 		t.Fatal(err)
 	}
+	told := map[string][]string{}
+	for _, path := range []string{"github.com/google/go-cmp", "github.com/google/uuid", "github.com/CycloneDX/cyclonedx-go", "sigs.k8s.io/yaml"} {
+		at := slices.IndexFunc(modules, func(m debug.Module) bool { return m.Path == path })
+		if at < 0 {
+			t.Fatalf("%s is none of %v", path, paths)
+		}
+		told[path] = of[path+"@"+modules[at].Version].licences
+	}
+	want := map[string][]string{
+		"github.com/google/go-cmp": {"BSD-3-Clause"}, "github.com/google/uuid": {"BSD-3-Clause"},
+		"github.com/CycloneDX/cyclonedx-go": {"Apache-2.0"}, "sigs.k8s.io/yaml": {"Apache-2.0", "BSD-3-Clause", "MIT"},
+	}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("licences (-want +got):\n%s", diff)
+	}
+	text := notices(modules, of)
 	for _, want := range append(paths, "The Go standard library") {
 		if !strings.Contains(string(text), want+" v") && !strings.Contains(string(text), want+", LICENSE") {
 			t.Errorf("the notices do not name %s", want)
@@ -218,10 +241,21 @@ func TestProgramsTellWhatTheyAreBuiltFrom(t *testing.T) {
 	}
 }
 
-func TestAModuleWithoutALicenceIsNotShipped(t *testing.T) {
-	var text bytes.Buffer
-	if err := appendLegal(&text, "example.com/m v1.0.0", t.TempDir()); err == nil || !strings.Contains(err.Error(), "example.com/m v1.0.0 has no file with a licence") {
-		t.Errorf("%v", err)
+func TestAModuleWithoutALicenceThatIsKnownIsNotShipped(t *testing.T) {
+	for name, test := range map[string]struct{ file, text, want string }{
+		"none":    {"README.md", "Take it.", "example.com/m v1.0.0 has no file with a licence"},
+		"unknown": {"LICENSE", "Ask my lawyer.", "example.com/m v1.0.0 has a licence that nobody knows, in LICENSE"},
+		"notices": {"NOTICE", "Made by us.", "example.com/m v1.0.0 has a licence that nobody knows, in NOTICE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			if err := os.WriteFile(filepath.Join(folder, test.file), []byte(test.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := readTerms("example.com/m v1.0.0", folder); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("the error is %v, want %q", err, test.want)
+			}
+		})
 	}
 }
 
