@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image/png"
 	"io"
 	"net"
 	"net/http"
@@ -16,11 +15,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/makiuchi-d/gozxing"
-	gozxingqr "github.com/makiuchi-d/gozxing/qrcode"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/camera"
 	"github.com/telcodev/esim-operator/internal/mailbox"
 	"github.com/telcodev/esim-operator/internal/notify/mail"
 	"github.com/telcodev/esim-operator/internal/notify/receipt"
@@ -250,19 +248,11 @@ func TestAMailboxListensOnThisMachineOnly(t *testing.T) {
 
 func scan(t *testing.T, picture []byte) string {
 	t.Helper()
-	decoded, err := png.Decode(bytes.NewReader(picture))
+	read, err := camera.ReadPNG(bytes.NewReader(picture))
 	if err != nil {
 		t.Fatal(err)
 	}
-	bitmap, err := gozxing.NewBinaryBitmapFromImage(decoded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	read, err := gozxingqr.NewQRCodeReader().Decode(bitmap, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return read.GetText()
+	return read
 }
 
 func TestAMailboxThatIsClosedAtOnceEnds(t *testing.T) {

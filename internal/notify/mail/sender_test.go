@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"image/png"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -17,10 +16,9 @@ import (
 
 	"github.com/emersion/go-smtp"
 	"github.com/google/go-cmp/cmp"
-	"github.com/makiuchi-d/gozxing"
-	gozxingqr "github.com/makiuchi-d/gozxing/qrcode"
 
 	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/camera"
 	"github.com/telcodev/esim-operator/internal/notify/receipt"
 )
 
@@ -273,17 +271,9 @@ func unix(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
 
 func scan(t *testing.T, picture string) string {
 	t.Helper()
-	decoded, err := png.Decode(strings.NewReader(picture))
+	read, err := camera.ReadPNG(strings.NewReader(picture))
 	if err != nil {
 		t.Fatal(err)
 	}
-	bitmap, err := gozxing.NewBinaryBitmapFromImage(decoded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	read, err := gozxingqr.NewQRCodeReader().Decode(bitmap, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return read.GetText()
+	return read
 }

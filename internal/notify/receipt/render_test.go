@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
-	"image/png"
 	"log/slog"
 	"net/url"
 	"regexp"
@@ -16,11 +15,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/makiuchi-d/gozxing"
-	gozxingqr "github.com/makiuchi-d/gozxing/qrcode"
 	"pgregory.net/rapid"
 
 	"github.com/telcodev/esim-operator/internal/activation"
+	"github.com/telcodev/esim-operator/internal/camera"
 	"github.com/telcodev/esim-operator/internal/notify/receipt"
 )
 
@@ -295,17 +293,9 @@ func TestTheBuiltInPagesAskNoOtherHost(t *testing.T) {
 
 func scan(t *testing.T, picture []byte) string {
 	t.Helper()
-	decoded, err := png.Decode(bytes.NewReader(picture))
+	read, err := camera.ReadPNG(bytes.NewReader(picture))
 	if err != nil {
 		t.Fatal(err)
 	}
-	bitmap, err := gozxing.NewBinaryBitmapFromImage(decoded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	read, err := gozxingqr.NewQRCodeReader().Decode(bitmap, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return read.GetText()
+	return read
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image/png"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,8 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/makiuchi-d/gozxing"
-	"github.com/makiuchi-d/gozxing/qrcode"
+	"github.com/telcodev/esim-operator/internal/camera"
 )
 
 const usage = `look qr                        the text of the QR code in the PNG on standard input
@@ -53,7 +51,7 @@ func look(ctx context.Context, args []string, in io.Reader) (string, error) {
 	}
 	switch {
 	case command == "qr" && len(args) == 0:
-		return readQR(in)
+		return camera.ReadPNG(in)
 	case command == "mail" && len(args) == 2:
 		return newestMail(ctx, args[0], args[1])
 	case command == "event" && len(args) == 3:
@@ -62,22 +60,6 @@ func look(ctx context.Context, args []string, in io.Reader) (string, error) {
 		return owned(ctx, args[0])
 	}
 	return "", errors.New("usage:\n" + usage)
-}
-
-func readQR(in io.Reader) (string, error) {
-	picture, err := png.Decode(in)
-	if err != nil {
-		return "", fmt.Errorf("read the picture: %w", err)
-	}
-	bitmap, err := gozxing.NewBinaryBitmapFromImage(picture)
-	if err != nil {
-		return "", fmt.Errorf("look at the picture: %w", err)
-	}
-	code, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
-	if err != nil {
-		return "", fmt.Errorf("find a QR code in the picture: %w", err)
-	}
-	return code.GetText(), nil
 }
 
 // newestMail is the one with the highest id: the mailbox counts them.
