@@ -6,9 +6,14 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -21,7 +26,8 @@ import (
 // expirySoon is how long before its end a certificate should be replaced.
 const expirySoon = 30 * 24 * time.Hour
 
-// servingSecrets are the Secrets of our own servers' certificates. They are optional.
+// servingSecrets are the Secrets of our own servers' certificates, where no Deployment tells of
+// others. They are optional.
 var servingSecrets = []string{"esim-operator-notifications-tls", "esim-operator-vendor-webhooks-tls"}
 
 // credentials is a Secret that something needs, and what has to be in it.
@@ -47,14 +53,24 @@ func checkCertificates(ctx context.Context, i *Installation) []Finding {
 	for at := range list.Items {
 		needed = append(needed, needs(&list.Items[at])...)
 	}
-	for _, name := range servingSecrets {
-		needed = append(needed, credentials{object: "Secret " + name, secret: name, pair: true, optional: true})
-	}
+	deployed, unlisted := i.ours(ctx, "our own certificates")
+	needed = append(needed, ofServers(deployed)...)
 	var findings []Finding
+	if unlisted != nil {
+		findings = append(findings, *unlisted)
+	}
 	for _, c := range needed {
 		findings = append(findings, i.examine(ctx, c)...)
 	}
 	return findings
+}
+
+// told is where the keys of the Secret are told.
+func (c credentials) told() string {
+	if c.pair && !c.authorities {
+		return "it takes tls.crt and tls.key"
+	}
+	return "kubectl explain esimoperator.spec tells its keys"
 }
 
 // needs are the Secrets that an operator names.
@@ -80,6 +96,29 @@ func needs(o *v1alpha1.EsimOperator) []credentials {
 	return nil
 }
 
+// ofServers are the Secrets that our servers have their certificates from, as their Deployments
+// mount them.
+func ofServers(deployed []appsv1.Deployment) []credentials {
+	names := map[string]bool{} // whether the Secret may be missing
+	for at := range deployed {
+		for _, volume := range deployed[at].Spec.Template.Spec.Volumes {
+			if volume.Secret != nil && (volume.Name == "tls" || strings.HasSuffix(volume.Name, "-tls")) {
+				names[volume.Secret.SecretName] = ptr.Deref(volume.Secret.Optional, false)
+			}
+		}
+	}
+	if len(deployed) == 0 {
+		for _, name := range servingSecrets {
+			names[name] = true
+		}
+	}
+	var needed []credentials
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		needed = append(needed, credentials{object: "Secret " + name, secret: name, pair: true, optional: names[name]})
+	}
+	return needed
+}
+
 // examine reads a Secret. What is in it is in no finding, but for the dates of certificates.
 func (i *Installation) examine(ctx context.Context, c credentials) []Finding {
 	where := fmt.Sprintf("Secret %s of namespace %s", c.secret, i.Namespace)
@@ -89,7 +128,7 @@ func (i *Installation) examine(ctx context.Context, c credentials) []Finding {
 	case absent(err) && c.optional:
 		return nil
 	case absent(err):
-		return []Finding{fail(c.object, where+" is not there", "create it; kubectl explain esimoperator.spec tells its keys")}
+		return []Finding{fail(c.object, where+" is not there", "create it; "+c.told())}
 	case err != nil:
 		return []Finding{unread(err, c.object, refusal.Call{Verb: "get", Resource: "secrets", Namespace: i.Namespace, Name: c.secret})}
 	}

@@ -284,11 +284,21 @@ func TestRights(t *testing.T) {
 	expectation{check: checkRights, level: OK, says: "every right"}.hold(t)
 	expectation{check: checkRights, denied: "patch esimorders", level: Fail, says: "lacks the right to patch esimorders.esim.telco.dev"}.hold(t)
 	expectation{check: checkRights, denied: "get configmaps", level: Fail, says: "lacks the right to get configmaps"}.hold(t)
+	expectation{check: checkRights, denied: "watch namespaces", level: OK}.hold(t)
+	sharing := []client.Object{shardLease("a", "1", noon)}
+	expectation{check: checkRights, denied: "watch namespaces", objects: sharing, level: Fail, says: "lacks the right to watch namespaces"}.hold(t)
 }
 
 func TestEveryRightOfTheManagerIsAskedFor(t *testing.T) {
+	compareRights(t, managerRights, "rbac/role.yaml", "rbac/leader_election.yaml", "rbac/operator_credentials.yaml")
+	compareRights(t, shardRights, "shards/leases.yaml", "shards/namespaces.yaml")
+}
+
+// compareRights holds what is asked for against the roles of config/.
+func compareRights(t *testing.T, needed []right, files ...string) {
+	t.Helper()
 	configured := map[string]bool{}
-	for _, object := range objectsOf(t, "rbac/role.yaml", "rbac/leader_election.yaml", "rbac/operator_credentials.yaml") {
+	for _, object := range objectsOf(t, files...) {
 		kind := object.GetObjectKind().GroupVersionKind().Kind
 		if kind != "Role" && kind != "ClusterRole" {
 			continue
@@ -312,16 +322,16 @@ func TestEveryRightOfTheManagerIsAskedFor(t *testing.T) {
 		}
 	}
 	asked := map[string]bool{}
-	for _, needed := range managerRights {
+	for _, one := range needed {
 		kind := "ClusterRole"
-		if needed.own {
+		if one.own {
 			kind = "Role"
 		}
-		for verb := range strings.FieldsSeq(needed.verbs) {
-			asked[strings.Join([]string{kind, needed.group, needed.resource, verb, needed.name}, " ")] = true
+		for verb := range strings.FieldsSeq(one.verbs) {
+			asked[strings.Join([]string{kind, one.group, one.resource, verb, one.name}, " ")] = true
 		}
 	}
 	if diff := cmp.Diff(configured, asked); diff != "" {
-		t.Errorf("config/rbac gives other rights than are asked for (-config +asked):\n%s", diff)
+		t.Errorf("config/ gives other rights than are asked for (-config +asked):\n%s", diff)
 	}
 }

@@ -3,10 +3,9 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"time"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
-	coordinationv1 "k8s.io/api/coordination/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/internal/plugin/refusal"
@@ -15,8 +14,6 @@ import (
 const (
 	// managerAccount is the ServiceAccount of `manager controllers`, which policies know by name.
 	managerAccount = "esim-operator-controllers"
-	// leaseName is leaderElection.leaseName.
-	leaseName = "esim-operator-controllers"
 	// part tells our Deployments from others, component one from another.
 	part, partName = "app.kubernetes.io/name", "esim-operator"
 	component      = "app.kubernetes.io/component"
@@ -24,61 +21,29 @@ const (
 
 // checkManager looks whether somebody leads, and whether each Deployment has Pods that are ready.
 func checkManager(ctx context.Context, i *Installation) []Finding {
-	return append([]Finding{i.leader(ctx)}, i.deployments(ctx)...)
-}
-
-func (i *Installation) leader(ctx context.Context) Finding {
-	const object = "leader"
-	var lease coordinationv1.Lease
-	err := i.Client.Get(ctx, client.ObjectKey{Namespace: i.Namespace, Name: leaseName}, &lease)
-	if absent(err) {
-		return fail(object, fmt.Sprintf("there is no Lease %s in namespace %s: no manager ever ran there", leaseName, i.Namespace),
-			"install the manager: kubectl apply -k config/default; if it is elsewhere, name its namespace with --manager-namespace")
-	}
-	if err != nil {
-		return unread(err, object, refusal.Call{
-			Verb: "get", Group: coordinationv1.GroupName, Resource: "leases", Namespace: i.Namespace, Name: leaseName,
-		})
-	}
-	server, err := i.Server(ctx)
-	if err != nil {
-		return unread(err, object, refusal.Call{Verb: "get", Resource: "/version"})
-	}
-	return ofLease(object, &lease, server.Time)
-}
-
-// ofLease tells whether somebody leads, by the API server's clock.
-func ofLease(object string, lease *coordinationv1.Lease, now time.Time) Finding {
-	held := lease.Spec.HolderIdentity
-	if held == nil || *held == "" || lease.Spec.RenewTime == nil || lease.Spec.LeaseDurationSeconds == nil {
-		return fail(object, "no manager leads: nothing is bought", "see why no manager runs: kubectl -n "+lease.Namespace+" get pods")
-	}
-	renewed, lasts := lease.Spec.RenewTime.Time, time.Duration(*lease.Spec.LeaseDurationSeconds)*time.Second
-	switch since := now.Sub(renewed); {
-	case since > lasts+clockWarn:
-		return fail(object, fmt.Sprintf("the manager that led, %s, has not renewed its lease for %s: nothing is bought", *held, since.Round(time.Second)),
-			"see why it does not run: kubectl -n "+lease.Namespace+" get pods; if it does, its clock is wrong")
-	case -since > clockWarn:
-		return fail(object, fmt.Sprintf("the clock of the manager that leads, %s, is %s ahead of the API server's", *held, (-since).Round(time.Second)),
-			"have its node follow NTP: charges, deadlines and expiry go by its clock")
-	}
-	return ok(object, *held+" leads")
+	return append(i.leaders(ctx), i.deployments(ctx)...)
 }
 
 func (i *Installation) deployments(ctx context.Context) []Finding {
-	var list appsv1.DeploymentList
-	if err := i.Client.List(ctx, &list, client.InNamespace(i.Namespace)); err != nil {
-		return []Finding{unread(err, "Deployments", refusal.Call{
-			Verb: "list", Group: appsv1.GroupName, Resource: "deployments", Namespace: i.Namespace,
-		})}
+	list, unread := i.ours(ctx, "Deployments")
+	if unread != nil {
+		return []Finding{*unread}
 	}
 	var findings []Finding
-	for at := range list.Items {
-		if deployment := &list.Items[at]; deployment.Spec.Template.Labels[part] == partName {
-			findings = append(findings, ofDeployment(deployment))
-		}
+	for at := range list {
+		findings = append(findings, ofDeployment(&list[at]))
 	}
 	return findings
+}
+
+// ours are the Deployments of the installation, of which object needs to know.
+func (i *Installation) ours(ctx context.Context, object string) ([]appsv1.Deployment, *Finding) {
+	var list appsv1.DeploymentList
+	if err := i.Client.List(ctx, &list, client.InNamespace(i.Namespace)); err != nil {
+		f := unread(err, object, refusal.Call{Verb: "list", Group: appsv1.GroupName, Resource: "deployments", Namespace: i.Namespace})
+		return nil, &f
+	}
+	return slices.DeleteFunc(list.Items, func(d appsv1.Deployment) bool { return d.Spec.Template.Labels[part] != partName }), nil
 }
 
 func ofDeployment(d *appsv1.Deployment) Finding {

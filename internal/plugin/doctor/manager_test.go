@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/telcodev/esim-operator/internal/manager"
+	"github.com/telcodev/esim-operator/internal/shard"
 )
 
 func lease(holder string, renewed time.Time) *coordinationv1.Lease {
@@ -24,6 +25,20 @@ func lease(holder string, renewed time.Time) *coordinationv1.Lease {
 			HolderIdentity: &holder, LeaseDurationSeconds: ptr.To(int32(15)), RenewTime: ptr.To(metav1.NewMicroTime(renewed)),
 		},
 	}
+}
+
+// shardLease is that of a manager that works in the namespaces of a shard.
+func shardLease(name, holder string, renewed time.Time) *coordinationv1.Lease {
+	l := lease(holder, renewed)
+	l.Name, l.Labels = name, map[string]string{shard.WorksInLabel: shard.WorksInSelected}
+	return l
+}
+
+// claim is a lease that nobody leads by: it says which shard has a client.
+func claim(held string) *coordinationv1.Lease {
+	l := lease("", noon.Add(-24*time.Hour))
+	l.Name, l.Spec.HolderIdentity = "esim-claim.acme", &held
+	return l
 }
 
 // deployment of the manager, whose configuration is in the ConfigMap config.
@@ -47,8 +62,17 @@ func TestManager(t *testing.T) {
 		"nobody":      {objects: []client.Object{lease("", noon)}, level: Fail, says: "no manager leads"},
 		"not renewed": {objects: []client.Object{lease("a", noon.Add(-time.Minute))}, level: Fail, says: "not renewed its lease for 1m0s"},
 		"clock ahead": {objects: []client.Object{lease("a", noon.Add(time.Minute))}, level: Fail, says: "1m0s ahead"},
-		"no Pod":      {objects: []client.Object{lease("a", noon), deployment(2, 0)}, level: Fail, says: "0 of 2 Pods"},
-		"one Pod":     {objects: []client.Object{lease("a", noon), deployment(2, 1)}, level: Warn, says: "1 of 2 Pods"},
+		"shards":      {objects: []client.Object{shardLease("a", "1", noon), shardLease("b", "2", noon), claim("a")}, level: OK, says: "leader by b: 2 leads"},
+		"a shard that is gone": {
+			objects: []client.Object{shardLease("a", "1", noon), shardLease("b", "2", noon.Add(-time.Hour))}, level: Fail,
+			says: "leader by b: the manager that led, 2, has not renewed its lease for 1h0m0s: clients wait that no other shard has",
+		},
+		"shards after one manager": {
+			objects: []client.Object{lease("", noon), shardLease("a", "1", noon)}, level: Warn, says: "leader by esim-operator-controllers: no manager leads",
+		},
+		"claims alone": {objects: []client.Object{claim("a")}, level: Fail, says: "no manager ever ran there"},
+		"no Pod":       {objects: []client.Object{lease("a", noon), deployment(2, 0)}, level: Fail, says: "0 of 2 Pods"},
+		"one Pod":      {objects: []client.Object{lease("a", noon), deployment(2, 1)}, level: Warn, says: "1 of 2 Pods"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e.check = checkManager
@@ -90,7 +114,7 @@ func TestMail(t *testing.T) {
 		}
 	}
 	for name, e := range map[string]expectation{
-		"well":              {objects: with(right, password), change: answers(true, nil), level: OK, says: "by smtp.example.com:587, over TLS"},
+		"well":              {objects: with(right, password), change: answers(true, nil), level: OK, says: "by smtp.example.com:587, which speaks TLS as seen from here"},
 		"none":              {objects: with(manager.Mail{}), level: OK, says: "none are sent"},
 		"no manager":        {level: Warn, says: "was not found"},
 		"no credentials":    {objects: with(right), level: Fail, says: "Secret mail of namespace esim-system is not there"},

@@ -3,9 +3,11 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 
 	"github.com/telcodev/esim-operator/internal/plugin/refusal"
 )
@@ -44,12 +46,27 @@ var managerRights = []right{
 	{resource: "configmaps", verbs: "get", own: true},
 }
 
+// shardRights are those of config/shards beside them; a test compares.
+var shardRights = []right{
+	{resource: "namespaces", verbs: "get list watch"},
+	{group: "coordination.k8s.io", resource: "leases", verbs: "create delete get list update", own: true},
+}
+
+// rightsNeeded are those of one manager, and of managers that share clients where there are such.
+func (i *Installation) rightsNeeded(ctx context.Context) []right {
+	leads, _ := i.leads(ctx) // that they cannot be listed is told by another check
+	if slices.ContainsFunc(leads, func(l coordinationv1.Lease) bool { return l.Labels[worksIn] == worksInSelected }) {
+		return slices.Concat(managerRights, shardRights)
+	}
+	return managerRights
+}
+
 // checkRights asks the API server whether the manager may do what it has to.
 func checkRights(ctx context.Context, i *Installation) []Finding {
 	who := fmt.Sprintf("system:serviceaccount:%s:%s", i.Namespace, managerAccount)
 	object := "ServiceAccount " + i.Namespace + "/" + managerAccount
 	var missing []string
-	for _, needed := range managerRights {
+	for _, needed := range i.rightsNeeded(ctx) {
 		for verb := range strings.FieldsSeq(needed.verbs) {
 			allowed, err := i.mayManager(ctx, who, needed, verb)
 			if err != nil {
@@ -64,7 +81,7 @@ func checkRights(ctx context.Context, i *Installation) []Finding {
 	}
 	if len(missing) > 0 {
 		return []Finding{fail(object, "the manager lacks the right to "+strings.Join(missing, ", "),
-			"install the roles of the manager's release: kubectl apply -k config/rbac")}
+			"install the roles of the manager's release: kubectl apply -k config/rbac, and -k config/shards where managers share clients")}
 	}
 	return []Finding{ok(object, "the manager has every right that it needs")}
 }

@@ -17,8 +17,10 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
@@ -75,20 +77,31 @@ func TestCertificates(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "zendit"},
 		Spec:       v1alpha1.EsimOperatorSpec{Zendit: &v1alpha1.ResellerDriver{CredentialsSecretRef: v1alpha1.SecretReference{Name: "zendit"}}},
 	}
+	// mounting is a Deployment with the certificate of a server.
+	mounting := func(name string, optional *bool) *appsv1.Deployment {
+		d := deployment(1, 1)
+		d.Spec.Template.Spec.Volumes = append(d.Spec.Template.Spec.Volumes,
+			corev1.Volume{Name: "tls", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: name, Optional: optional}}},
+			corev1.Volume{Name: "extra-ca", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "company-ca"}}})
+		return d
+	}
 	for name, e := range map[string]expectation{
-		"well":               {objects: with(good, key, good), level: OK, says: "valid until 3 May 2037"},
-		"no Secret":          {objects: []client.Object{operator()}, level: Fail, says: "Secret telco-one-tls of namespace esim-system is not there"},
-		"ending":             {objects: with(ending, endingKey, good), level: Warn, says: "expires in 10 days"},
-		"ended":              {objects: with(ended, endedKey, good), level: Fail, says: "expired on 3 May 2036"},
-		"not yet":            {objects: with(early, earlyKey, good), level: Fail, says: "not valid before"},
-		"another's key":      {objects: with(good, endedKey, good), level: Fail, says: "no certificate with its key"},
-		"no CA":              {objects: with(good, key, nil), level: Fail, says: "holds no certificate"},
-		"CA ended":           {objects: with(good, key, ended), level: Fail, says: "the CA in"},
-		"old CA beside new":  {objects: with(good, key, append(append([]byte{}, ended...), good...)), level: OK},
-		"reseller's key":     {objects: []client.Object{zendit, secret("zendit", map[string][]byte{"api-key": []byte("x")})}, level: OK},
-		"no reseller's key":  {objects: []client.Object{zendit, secret("zendit", nil)}, level: Fail, says: "lacks api-key"},
-		"our own has ended":  {objects: []client.Object{secret(servingSecrets[0], map[string][]byte{"tls.crt": ended, "tls.key": endedKey})}, level: Fail, says: "expired"},
-		"our own is another": {objects: []client.Object{secret(servingSecrets[1], map[string][]byte{"tls.crt": good, "tls.key": endedKey})}, level: Fail, says: "no certificate with its key"},
+		"as it is deployed":            {objects: []client.Object{mounting("rest-tls", nil), secret("rest-tls", map[string][]byte{"tls.crt": ended, "tls.key": endedKey})}, level: Fail, says: "Secret rest-tls of namespace esim-system expired"},
+		"deployed without one":         {objects: []client.Object{mounting("rest-tls", nil)}, level: Fail, says: "Secret rest-tls of namespace esim-system is not there"},
+		"deployed so as to do without": {objects: []client.Object{mounting("rest-tls", ptr.To(true))}, level: OK},
+		"well":                         {objects: with(good, key, good), level: OK, says: "valid until 3 May 2037"},
+		"no Secret":                    {objects: []client.Object{operator()}, level: Fail, says: "Secret telco-one-tls of namespace esim-system is not there"},
+		"ending":                       {objects: with(ending, endingKey, good), level: Warn, says: "expires in 10 days"},
+		"ended":                        {objects: with(ended, endedKey, good), level: Fail, says: "expired on 3 May 2036"},
+		"not yet":                      {objects: with(early, earlyKey, good), level: Fail, says: "not valid before"},
+		"another's key":                {objects: with(good, endedKey, good), level: Fail, says: "no certificate with its key"},
+		"no CA":                        {objects: with(good, key, nil), level: Fail, says: "holds no certificate"},
+		"CA ended":                     {objects: with(good, key, ended), level: Fail, says: "the CA in"},
+		"old CA beside new":            {objects: with(good, key, append(append([]byte{}, ended...), good...)), level: OK},
+		"reseller's key":               {objects: []client.Object{zendit, secret("zendit", map[string][]byte{"api-key": []byte("x")})}, level: OK},
+		"no reseller's key":            {objects: []client.Object{zendit, secret("zendit", nil)}, level: Fail, says: "lacks api-key"},
+		"our own has ended":            {objects: []client.Object{secret(servingSecrets[0], map[string][]byte{"tls.crt": ended, "tls.key": endedKey})}, level: Fail, says: "expired"},
+		"our own is another":           {objects: []client.Object{secret(servingSecrets[1], map[string][]byte{"tls.crt": good, "tls.key": endedKey})}, level: Fail, says: "no certificate with its key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e.check = checkCertificates

@@ -224,7 +224,7 @@ What you can do
 `},
 		"cancelled, and refunded": {
 			order: ordered(delivered, ended(v1alpha1.PhaseCancelled, "", "spec.cancel is true", 30), refunded(30), func(o *v1alpha1.EsimOrder) {
-				o.Spec.Cancel, o.Status.Esim = true, nil
+				o.Spec.Cancel = true
 				o.Spec.ClientReference, o.Spec.NotificationEmail = "booking-1", "ann@example.com"
 				o.Status.Receipts = []v1alpha1.SentReceipt{{Time: after(3)}, {Time: after(31), Refused: "550 5.1.1"}}
 			}), want: `
@@ -235,6 +235,8 @@ trip in acme: cancelled
   Plan        Japan 1 GB / 7 days (japan, 1gb-7d), 4.50 USD
   Paid        nothing: 4.05 USD went back to wallet main
   Operator    telco-one, plan JP-1GB-7D
+  ICCID       8986000000000000018
+  Code        removed, as the profile was given back
   Receipt to  ann@example.com
 
 What happened

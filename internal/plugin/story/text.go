@@ -75,6 +75,9 @@ func (n narrator) code() string {
 	if life != nil && life.Installed {
 		return "removed, as the profile is on its device"
 	}
+	if n.order.Status.Phase == v1alpha1.PhaseCancelled {
+		return "removed, as the profile was given back"
+	}
 	return fmt.Sprintf("%s, in Secret %s", n.order.Status.Esim.ActivationCode, n.order.Status.Esim.SecretRef.Name)
 }
 
