@@ -46,7 +46,7 @@ func measureLists(ctx context.Context, s *stand) (figures []figure, err error) {
 		{"orders_by_reference", "GET /orders?client_reference=", "/api/v1/esim/orders?client_reference=TRIP_7"},
 		{"transactions", "GET /transactions", "/api/v1/transactions"},
 	} {
-		made, err := compare(ctx, target{address, get(list.path, tokens[many], "")}, target{address, get(list.path, tokens[few], "")})
+		made, err := compare(ctx, longRounds, target{address, get(list.path, tokens[many], "")}, target{address, get(list.path, tokens[few], "")})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", list.what, err)
 		}

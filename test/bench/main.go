@@ -71,6 +71,8 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.StringVar(&flood.by, "by", "kubectl,REST", "`ways` to order, for fairness, with a comma between")
 	profiles := flags.String("profiles", "", "`folder` to write a CPU profile of each measurement to")
 	backlog := flags.Int("backlog", 5000, "`orders` that wait to be delivered")
+	recording := flags.Bool("record", false, "record the means in test/bench/ranges.yaml, as what later runs are compared with")
+	gogc := flags.Int("apiserver-gogc", 0, "`per cent` of growth after which the API servers of orders collect their garbage; 0 for their own")
 	repetitions := flags.Int("repetitions", 3, "`times` that a backlog is delivered")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -83,7 +85,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		}
 	}()
 	var lines []figure
-	scale := sales.Scale{Backlog: *backlog, Repetitions: *repetitions, Profiles: *profiles, Progress: func(format string, args ...any) {
+	scale := sales.Scale{Backlog: *backlog, Repetitions: *repetitions, GOGC: *gogc, Profiles: *profiles, Progress: func(format string, args ...any) {
 		_, _ = fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
 	}}
 	for _, m := range measurements(flood, scale) {
@@ -98,11 +100,12 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		}
 		taken, err := m.figures(ctx, facade, *profiles)
 		load := loadNow()
-		for _, f := range taken {
-			f.load = load
-			lines = append(lines, f)
+		for i := range taken {
+			taken[i].load = load
 		}
-		if err := errors.Join(err, record(taken)); err != nil {
+		err = errors.Join(err, keep(taken, *recording))
+		lines = append(lines, taken...)
+		if err != nil {
 			// What was taken before is worth seeing all the same.
 			return errors.Join(fmt.Errorf("measuring %s: %w", m.name, err), printTable(out, lines))
 		}

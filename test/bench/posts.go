@@ -38,17 +38,11 @@ type bought struct {
 // without, and which the machine's other work delays as much. The facade may hear of the last
 // write before the controller has the answer to it, which counts in its favour.
 func measurePosts(ctx context.Context, s *stand) (figures []figure, err error) {
-	c, stop, err := s.startController(ctx, postRate*(postTurns+1))
+	c, stop, err := s.startDelivering(ctx, postRate*(postTurns+1))
 	if err != nil {
 		return nil, err
 	}
-	working, cancel := context.WithCancel(ctx)
-	workers := c.deliver(working, 16)
-	defer func() {
-		cancel()
-		workers.Wait()
-		err = errors.Join(err, stop())
-	}()
+	defer func() { err = errors.Join(err, stop()) }()
 	plain, err := s.startDirect(ctx)
 	if err != nil {
 		return nil, err
@@ -88,6 +82,21 @@ func measurePosts(ctx context.Context, s *stand) (figures []figure, err error) {
 			as("facade_post_own_p50", "s", (median(shares) - median(calls)).Seconds()),
 		ownTail(quantile(shares, 0.99), quantile(calls, 0.99)).
 			as("facade_post_own_p99", "s", (quantile(shares, 0.99) - quantile(calls, 0.99)).Seconds()),
+	}, nil
+}
+
+// startDelivering has a controller deliver orders, so many at most, until stop.
+func (s *stand) startDelivering(ctx context.Context, most int) (c *controller, stop func() error, err error) {
+	c, stopController, err := s.startController(ctx, most)
+	if err != nil {
+		return nil, nil, err
+	}
+	working, cancel := context.WithCancel(ctx)
+	workers := c.deliver(working, 16)
+	return c, func() error {
+		cancel()
+		workers.Wait()
+		return stopController()
 	}, nil
 }
 

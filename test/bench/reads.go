@@ -24,7 +24,7 @@ func measureReads(ctx context.Context, s *stand) (figures []figure, err error) {
 			return nil, err
 		}
 		request := get(path, s.token, "")
-		made, err := compare(ctx, target{s.address, request}, target{address, request})
+		made, err := compare(ctx, shortRounds, target{s.address, request}, target{address, request})
 		if closed := stop(); err == nil {
 			err = closed
 		}

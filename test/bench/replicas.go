@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -128,44 +126,13 @@ func (r *replicas) stop() error {
 	return errors.Join(faults...)
 }
 
-// rate at which the first n replicas answer requests, over as many connections whatever n is.
-func (r *replicas) rate(ctx context.Context, n int, request func() []byte) (rate float64, err error) {
-	var open []*connection
-	defer func() {
-		for _, opened := range open {
-			err = errors.Join(err, opened.close())
-		}
-	}()
-	for i := range connections {
-		opened, err := dial(ctx, r.addresses[i%n])
-		if err != nil {
-			return 0, err
-		}
-		open = append(open, opened)
-	}
-	var answered atomic.Int64
-	faults := make([]error, len(open))
-	began := time.Now()
-	until := began.Add(replicaRound)
-	var group sync.WaitGroup
-	for i, over := range open {
-		group.Go(func() {
-			for time.Now().Before(until) && ctx.Err() == nil {
-				status, err := over.ask(request(), nil)
-				if err == nil && status != http.StatusOK {
-					err = fmt.Errorf("a request was answered %d", status)
-				}
-				if err != nil {
-					faults[i] = err
-					return
-				}
-				answered.Add(1)
-			}
-		})
-	}
-	group.Wait()
-	if err := summary(faults); err != nil {
+// rate at which the first n replicas answer requests.
+func (r *replicas) rate(ctx context.Context, n int, request func() []byte) (_ float64, err error) {
+	asking, err := gather(ctx, r.addresses[:n], request)
+	if err != nil {
 		return 0, err
 	}
-	return float64(answered.Load()) / time.Since(began).Seconds(), ctx.Err()
+	defer func() { err = errors.Join(err, asking.close()) }()
+	answered, err := asking.pace(ctx, replicaRound)
+	return answered.rate, err
 }

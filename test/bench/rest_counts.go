@@ -17,17 +17,11 @@ func measureRESTCounts(ctx context.Context, _ *stand) (figures []figure, err err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	c, stop, err := s.startController(ctx, 2*postRate)
+	_, stop, err := s.startDelivering(ctx, 2*postRate)
 	if err != nil {
 		return nil, err
 	}
-	working, cancel := context.WithCancel(ctx)
-	workers := c.deliver(working, 16)
-	defer func() {
-		cancel()
-		workers.Wait()
-		err = errors.Join(err, stop())
-	}()
+	defer func() { err = errors.Join(err, stop()) }()
 	if _, err := s.buy(ctx, 0); err != nil { // for connections to be made and answers to be remembered
 		return nil, err
 	}

@@ -11,12 +11,21 @@ import (
 	"time"
 )
 
-const (
-	// connections that ask at one time, and rounds in which the two that are compared take turns:
-	// short ones, so that what else the machine does falls on both.
-	connections = 16
-	rounds      = 16
-	roundLength = 250 * time.Millisecond
+// connections that ask at one time.
+const connections = 16
+
+// rounds in which the two that are compared take turns, and how long each takes.
+type rounds struct {
+	number int
+	length time.Duration
+}
+
+var (
+	// shortRounds have what else the machine does fall on both.
+	shortRounds = rounds{16, 250 * time.Millisecond}
+	// longRounds are for a process with so large a heap that its garbage collector, which looks through
+	// all of it about once a second, would fall on one of two short rounds.
+	longRounds = rounds{10, 750 * time.Millisecond}
 )
 
 // target is where requests go.
@@ -25,16 +34,22 @@ type target struct {
 	request []byte
 }
 
-// crowd asks a target over the same connections round after round.
+// crowd asks one or several addresses in turn over the same connections round after round.
 type crowd struct {
-	target
-	open []*connection
+	// request is what is asked next.
+	request func() []byte
+	open    []*connection
 }
 
 func (t target) crowd(ctx context.Context) (*crowd, error) {
-	c := &crowd{target: t}
-	for range connections {
-		opened, err := dial(ctx, t.address)
+	return gather(ctx, []string{t.address}, func() []byte { return t.request })
+}
+
+// gather opens as many connections whatever number of addresses there is.
+func gather(ctx context.Context, addresses []string, request func() []byte) (*crowd, error) {
+	c := &crowd{request: request}
+	for i := range connections {
+		opened, err := dial(ctx, addresses[i%len(addresses)])
 		if err != nil {
 			return nil, errors.Join(err, c.close())
 		}
@@ -60,11 +75,11 @@ type pace struct {
 }
 
 // pace of one round.
-func (c *crowd) pace(ctx context.Context) (pace, error) {
+func (c *crowd) pace(ctx context.Context, length time.Duration) (pace, error) {
 	var answered atomic.Int64
 	faults := make([]error, len(c.open))
 	began, worked := time.Now(), processorTime()
-	until := began.Add(roundLength)
+	until := began.Add(length)
 	var group sync.WaitGroup
 	for i, opened := range c.open {
 		group.Go(func() { faults[i] = c.askUntil(ctx, opened, until, &answered) })
@@ -81,7 +96,7 @@ func (c *crowd) pace(ctx context.Context) (pace, error) {
 
 func (c *crowd) askUntil(ctx context.Context, over *connection, until time.Time, answered *atomic.Int64) error {
 	for time.Now().Before(until) && ctx.Err() == nil {
-		status, err := over.ask(c.request, nil)
+		status, err := over.ask(c.request(), nil)
 		if err != nil {
 			return err
 		}
@@ -110,7 +125,7 @@ type comparison struct {
 }
 
 // compare has two targets take turns. Which of them begins takes turns too.
-func compare(ctx context.Context, a, b target) (made comparison, err error) {
+func compare(ctx context.Context, of rounds, a, b target) (made comparison, err error) {
 	first, err := a.crowd(ctx)
 	if err != nil {
 		return made, err
@@ -124,11 +139,11 @@ func compare(ctx context.Context, a, b target) (made comparison, err error) {
 	crowds := [2]*crowd{first, second}
 	var rates, times [2][]float64
 	var ofRates, ofTimes []float64
-	for round := range rounds + 2 {
+	for round := range of.number + 2 {
 		var now [2]pace
 		for turn := range crowds {
 			i := (turn + round) % len(crowds)
-			if now[i], err = crowds[i].pace(ctx); err != nil {
+			if now[i], err = crowds[i].pace(ctx, of.length); err != nil {
 				return made, err
 			}
 		}

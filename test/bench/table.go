@@ -21,6 +21,8 @@ type figure struct {
 	load string
 	// met is nil where nothing is wanted.
 	met *bool
+	// kept is the bar that what was recorded sets, with NO where it is missed.
+	kept string
 	// result is what is written of it into the file of results; nil where nothing is.
 	result *figures.Figure
 }
@@ -32,16 +34,32 @@ func (f figure) as(name, unit string, values ...float64) figure {
 	return f
 }
 
-// record writes those of the figures that have results into their file.
-func record(lines []figure) error {
+// keep writes those of the figures that have results into their file, and compares them with what
+// was recorded of them; or records them.
+func keep(lines []figure, recording bool) error {
+	ranges, err := figures.ReadRanges(rangesFile)
+	if err != nil {
+		return err
+	}
 	var results []figures.Figure
-	for _, line := range lines {
-		if line.result != nil {
-			results = append(results, *line.result)
+	for i := range lines {
+		f := lines[i].result
+		if f == nil {
+			continue
+		}
+		results = append(results, *f)
+		of := ranges[f.Name]
+		if lines[i].kept = of.Recorded(); !of.Kept(f.Median()) {
+			lines[i].kept += " NO"
 		}
 	}
 	if len(results) == 0 {
 		return nil
+	}
+	if recording {
+		if err := figures.Record(rangesFile, results); err != nil {
+			return err
+		}
 	}
 	return figures.Write(resultsFile, results)
 }
@@ -67,7 +85,7 @@ func told(what, value string) figure { return figure{what: what, value: value} }
 
 func printTable(to io.Writer, lines []figure) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	rows := []figure{{what: "WHAT", value: "FIGURE", baseline: "BASELINE", ratio: "RATIO", wanted: "WANTED", load: "LOAD"}}
+	rows := []figure{{what: "WHAT", value: "FIGURE", baseline: "BASELINE", ratio: "RATIO", wanted: "WANTED", kept: "RECORDED × 1.2", load: "LOAD"}}
 	for _, f := range append(rows, lines...) {
 		verdict := ""
 		switch {
@@ -78,8 +96,8 @@ func printTable(to io.Writer, lines []figure) error {
 		case f.met != nil:
 			verdict = "NO"
 		}
-		cells := []any{f.what, dash(f.value), dash(f.baseline), dash(f.ratio), dash(f.wanted), dash(verdict), dash(f.load)}
-		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cells...); err != nil {
+		cells := []any{f.what, dash(f.value), dash(f.baseline), dash(f.ratio), dash(f.wanted), dash(verdict), dash(f.kept), dash(f.load)}
+		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cells...); err != nil {
 			return fmt.Errorf("printing the table: %w", err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 
 	"sigs.k8s.io/yaml"
@@ -89,11 +90,34 @@ type Range struct {
 	// Least and Most, where set, are the bounds.
 	Least *float64 `json:"least,omitempty"`
 	Most  *float64 `json:"most,omitempty"`
+	// Higher, or Lower, where set, is the mean that was recorded last of a figure that had better be
+	// higher, or lower.
+	Higher *float64 `json:"higher,omitempty"`
+	Lower  *float64 `json:"lower,omitempty"`
 }
+
+// slack is how many times worse than recorded a figure may be.
+const slack = 1.2
 
 // Holds tells whether a value is within.
 func (r Range) Holds(value float64) bool {
 	return (r.Least == nil || value >= *r.Least) && (r.Most == nil || value <= *r.Most)
+}
+
+// Kept tells whether a value is as good as what was recorded, but for the slack.
+func (r Range) Kept(value float64) bool {
+	return (r.Higher == nil || value >= *r.Higher/slack) && (r.Lower == nil || value <= *r.Lower*slack)
+}
+
+// Recorded is the bar that what was recorded sets, in words; empty where nothing was.
+func (r Range) Recorded() string {
+	switch {
+	case r.Higher != nil:
+		return fmt.Sprintf("≥ %.4g", *r.Higher/slack)
+	case r.Lower != nil:
+		return fmt.Sprintf("≤ %.4g", *r.Lower*slack)
+	}
+	return ""
 }
 
 // String is the range in words; empty where there are no bounds.
@@ -107,6 +131,38 @@ func (r Range) String() string {
 		return fmt.Sprintf("≤ %.4g", *r.Most)
 	}
 	return ""
+}
+
+// recordedMean is where a line of the ranges says what was recorded.
+var recordedMean = regexp.MustCompile(`(?m)^(\w+): ?\{(.*)(higher|lower): ?[^,}]+`)
+
+// Record writes the means of figures into the file of ranges, in the place of those that were
+// recorded before. A figure of which nothing is kept there is left out.
+func Record(path string, measured []Figure) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading the ranges: %w", err)
+	}
+	means := map[string]float64{}
+	for _, f := range measured {
+		sum := 0.0
+		for _, value := range f.Values {
+			sum += value / float64(len(f.Values))
+		}
+		means[f.Name] = sum
+	}
+	text = recordedMean.ReplaceAllFunc(text, func(line []byte) []byte {
+		parts := recordedMean.FindSubmatch(line)
+		mean, known := means[string(parts[1])]
+		if !known {
+			return line
+		}
+		return fmt.Appendf(nil, "%s: {%s%s: %.3g", parts[1], parts[2], parts[3], mean)
+	})
+	if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // ranges are for everybody
+		return fmt.Errorf("writing the ranges: %w", err)
+	}
+	return nil
 }
 
 // ReadRanges reads the ranges of figures, by name.

@@ -67,3 +67,41 @@ func TestRangesBoundWhatTheySay(t *testing.T) {
 		t.Errorf("a bound that there is not: %v", err)
 	}
 }
+
+func TestWhatIsRecordedIsTheBarForTheNextRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ranges.yaml")
+	const before = "# said\na: {least: 0.85, higher: 0.5} # why\nb: {lower: 7}\nc: {lower: 7}\nd: {most: 1}\n"
+	if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := Record(path, []Figure{{Name: "a", Values: []float64{0.9, 1.1}}, {Name: "b", Values: []float64{2}}, {Name: "d", Values: []float64{3}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "# said\na: {least: 0.85, higher: 1} # why\nb: {lower: 2}\nc: {lower: 7}\nd: {most: 1}\n"
+	if diff := cmp.Diff(want, string(text)); diff != "" {
+		t.Errorf("the ranges (-want +got):\n%s", diff)
+	}
+	ranges, err := ReadRanges(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		bar     string
+		in, out float64
+	}{
+		"a": {"≥ 0.8333", 0.84, 0.83}, "b": {"≤ 2.4", 2.4, 2.5},
+	} {
+		of := ranges[name]
+		if of.Recorded() != test.bar || !of.Kept(test.in) || of.Kept(test.out) {
+			t.Errorf("%s is to be %q: kept %t by %g and %t by %g", name, of.Recorded(), of.Kept(test.in), test.in, of.Kept(test.out), test.out)
+		}
+	}
+	if ranges["d"].Recorded() != "" || !ranges["d"].Kept(100) {
+		t.Error("a figure that was never recorded has a bar")
+	}
+}

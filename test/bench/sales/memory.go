@@ -8,8 +8,11 @@ import (
 	"syscall"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/telcodev/esim-operator/api/v1alpha1"
 	"github.com/telcodev/esim-operator/internal/testenv"
@@ -120,6 +123,20 @@ func (m *market) stopManager() error {
 	return nil
 }
 
+// caughtUp waits until the API server has seen what was stored behind its back, up to an order that
+// it stored itself: a list from its cache is as new as that.
+func (m *market) caughtUp(ctx context.Context, version string) error {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("EsimOrderList"))
+	asOf := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: version, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan}}
+	for {
+		err := m.buyer.List(ctx, list, client.MatchingFields{"metadata.name": "none"}, asOf)
+		if err == nil || !apierrors.IsTimeout(err) {
+			return err
+		}
+	}
+}
+
 // restarted starts a manager while an order waits for it.
 func (m *market) restarted(ctx context.Context, profiles string, n int) ([]figures.Figure, error) {
 	seen, err := watchDeliveries(ctx, m.buyer, "restart")
@@ -130,6 +147,9 @@ func (m *market) restarted(ctx context.Context, profiles string, n int) ([]figur
 	order := newOrder(clientName(0), fmt.Sprintf("restart-%d", n), stand.Telco)
 	if err := m.buyer.Create(ctx, order); err != nil {
 		return nil, fmt.Errorf("creating an order: %w", err)
+	}
+	if err := m.caughtUp(ctx, order.ResourceVersion); err != nil {
+		return nil, err
 	}
 	began := time.Now()
 	if err := m.startManager(ctx); err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,8 +25,22 @@ type Scale struct {
 	Backlog, Repetitions int
 	// Profiles is a folder for those of the first repetition, or empty.
 	Profiles string
+	// GOGC of the API servers, in per cent; as they have it by themselves where it is 0.
+	GOGC int
 	// Progress is told what each repetition has reached.
 	Progress func(format string, args ...any)
+}
+
+// openMarket opens one whose API server collects its garbage as the scale says. It takes that from
+// the environment, which nothing has that is started later.
+func (s Scale) openMarket(ctx context.Context) (m *market, err error) {
+	if s.GOGC > 0 {
+		if err := os.Setenv("GOGC", strconv.Itoa(s.GOGC)); err != nil {
+			return nil, fmt.Errorf("setting up the API server: %w", err)
+		}
+		defer func() { err = errors.Join(err, os.Unsetenv("GOGC")) }()
+	}
+	return openMarket(ctx, testenv.AuditNone)
 }
 
 // Orders measures how many orders a second are delivered, of a backlog that comes as fast
@@ -32,7 +48,7 @@ type Scale struct {
 // on a control plane of its own: in turn, on the same machine.
 func Orders(ctx context.Context, scale Scale) (measured []figures.Figure, err error) {
 	backlog := scale.Backlog
-	m, err := openMarket(ctx, testenv.AuditNone)
+	m, err := scale.openMarket(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +56,7 @@ func Orders(ctx context.Context, scale Scale) (measured []figures.Figure, err er
 	if err := m.staff(ctx, []string{stand.Telco}, nil); err != nil {
 		return nil, err
 	}
-	beside, err := openMarket(ctx, testenv.AuditNone)
+	beside, err := scale.openMarket(ctx)
 	if err != nil {
 		return nil, err
 	}
