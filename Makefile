@@ -65,13 +65,16 @@ test: ## Run every test that needs Go alone
 	go test -C hack/release .
 
 .PHONY: test-e2e
-test-e2e: ## Walk through the README and the tutorial, fail over between operators and watch with a Prometheus, click through the console, against `make run`; make a release twice; break what all of it runs on
+test-e2e: ## Walk through the README, the tutorial and the how-tos, save a shop and restore it, fail over between operators and watch with a Prometheus, click through the console, against `make run`; make a release twice; break what all of it runs on
 	test/e2e/walk.sh
 	test/e2e/tutorial.sh
-	go run ./test/e2e/pictures docs/*.md
+	test/e2e/howto.sh
+	test/e2e/backup.sh
 	test/e2e/operators.sh
 	test/e2e/watch.sh
 	test/e2e/console.sh
+	@# After the console, which has seen to a browser and npm.
+	go run ./test/e2e/pictures docs/*.md
 	$(MAKE) --no-print-directory release-check
 	assets=$$($(CONTROL_PLANE)); KUBEBUILDER_ASSETS=$$assets go run ./test/platform
 

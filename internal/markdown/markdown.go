@@ -18,6 +18,8 @@ type Block struct {
 	Language string
 	// Line of the page on which the text begins, counted from one.
 	Line int
+	// Section is the anchor of the heading that it stands under; empty above the first one.
+	Section string
 	// Text without the fences, and without the indentation of the opening one.
 	Text string
 }
@@ -60,7 +62,7 @@ func Read(path string) (*Page, error) {
 
 // Parse reads a page from its text.
 func Parse(path, text string) (*Page, error) {
-	page, seen := &Page{Path: path, Anchors: map[string]bool{}}, map[string]int{}
+	page, seen, section := &Page{Path: path, Anchors: map[string]bool{}}, map[string]int{}, ""
 	var block *Block
 	var open []string // what the fence that is open matched
 	for i, line := range strings.Split(text, "\n") {
@@ -71,9 +73,11 @@ func Parse(path, text string) (*Page, error) {
 		case block != nil:
 			block.Text += strings.TrimPrefix(line, open[1]) + "\n"
 		case found != nil:
-			block, open = &Block{Language: found[3], Line: i + 2}, found
+			block, open = &Block{Language: found[3], Line: i + 2, Section: section}, found
 		default:
-			page.prose(i+1, line, seen)
+			if name := page.prose(i+1, line, seen); name != "" {
+				section = name
+			}
 		}
 	}
 	if block != nil {
@@ -82,14 +86,15 @@ func Parse(path, text string) (*Page, error) {
 	return page, nil
 }
 
-// prose reads a line that is no code. Of headings seen counts how often each anchor was made.
-func (p *Page) prose(number int, line string, seen map[string]int) {
+// prose reads a line that is no code, and returns the anchor of a heading. Of headings seen counts
+// how often each anchor was made.
+func (p *Page) prose(number int, line string, seen map[string]int) string {
 	for _, found := range link.FindAllStringSubmatch(inlineCode.ReplaceAllString(line, "code"), -1) {
 		p.Links = append(p.Links, Link{Line: number, Target: found[1]})
 	}
 	found := heading.FindStringSubmatch(line)
 	if found == nil {
-		return
+		return ""
 	}
 	name := anchor(found[1])
 	count := seen[name]
@@ -98,6 +103,7 @@ func (p *Page) prose(number int, line string, seen map[string]int) {
 		name += "-" + strconv.Itoa(count)
 	}
 	p.Anchors[name] = true
+	return name
 }
 
 // anchor is what GitHub makes of a heading: small letters, digits, _ and -, and - for each space.

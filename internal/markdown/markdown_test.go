@@ -43,9 +43,9 @@ func TestAPageIsReadToItsLastBlock(t *testing.T) {
 	want := &Page{
 		Path: "page.md",
 		Blocks: []Block{
-			{Language: "sh", Line: 6, Text: "kubectl get esim    # [no](link.md)\n# no heading either\n"},
-			{Language: "yaml", Line: 13, Text: "spec:\n  cancel: true\n"},
-			{Language: "text", Line: 24, Text: "```\n"},
+			{Language: "sh", Line: 6, Section: "the-way-an-orders-_first_-day", Text: "kubectl get esim    # [no](link.md)\n# no heading either\n"},
+			{Language: "yaml", Line: 13, Section: "the-way-an-orders-_first_-day", Text: "spec:\n  cancel: true\n"},
+			{Language: "text", Line: 24, Section: "again-1", Text: "```\n"},
 		},
 		Links: []Link{{Line: 3, Target: "money.md#a-wallet"}, {Line: 3, Target: "way.svg"}, {Line: 17, Target: "money.md"}},
 		Anchors: map[string]bool{

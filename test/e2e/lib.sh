@@ -39,6 +39,21 @@ until_true() {
   done
 }
 
+# need PACKAGE COMMAND...: leaves in $found which of the commands there is; where there is none,
+# apt-get installs the package. What cannot be had fails: skipped would look like passed.
+need() {
+  local package=$1 name
+  shift
+  for name in "$@"; do
+    if found=$(command -v "$name"); then return; fi
+  done
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "$1 is needed: install the package $package"
+  { apt-get install -y --no-install-recommends "$package" || { apt-get update && apt-get install -y --no-install-recommends "$package"; }; } \
+    >"$folder/apt.log" 2>&1 || { tail -n 5 "$folder/apt.log"; fail "$1 is needed, and apt-get does not get the package $package"; }
+  # shellcheck disable=SC2034 # for who sources this
+  found=$(command -v "$1") || fail "the package $package is installed, and has no $1"
+}
+
 # start_run starts `make run` and returns once it is ready.
 start_run() {
   make --no-print-directory run >"$folder/make-run.log" 2>&1 &

@@ -43,7 +43,7 @@ go build -o "$folder/watch" ./test/e2e/watch
 control() { curl -fsS -X "$1" "$SMDP_CONTROL/$2" ${3:+-d "$3"} >/dev/null; }
 ready() { [ "$(kubectl get esimoperator "$1" -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
 kubectl -n acme patch esimwallet main --type json \
-  -p '[{"op": "add", "path": "/spec/deposits/-", "value": {"reference": "transfer-0002", "amount": "100000"}}]' >/dev/null
+  -p '[{"op": "add", "path": "/spec/deposits/-", "value": {"reference": "transfer-0002", "amount": "10000000"}}]' >/dev/null
 
 # Prometheus reads as it would in a cluster: over HTTPS, with a token and the role of config/rbac.
 kubectl -n esim-system create serviceaccount prometheus >/dev/null

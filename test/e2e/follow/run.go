@@ -27,21 +27,21 @@ type step struct {
 
 // stepsOf are the steps of a page. A text block that stands behind no commands would be looked at
 // by nobody, so it is an error.
-func stepsOf(page *markdown.Page) ([]step, error) {
+func stepsOf(path string, blocks []markdown.Block) ([]step, error) {
 	var steps []step
-	for i, block := range page.Blocks {
+	for i, block := range blocks {
 		switch block.Language {
-		case "sh":
+		case "sh", "yaml":
 			steps = append(steps, step{commands: block})
 		case "text":
-			if i == 0 || page.Blocks[i-1].Language != "sh" {
-				return nil, fmt.Errorf("%s:%d: a text block shows what an sh block prints, and none stands before it", page.Path, block.Line)
+			if i == 0 || blocks[i-1].Language != "sh" {
+				return nil, fmt.Errorf("%s:%d: a text block shows what an sh block prints, and none stands before it", path, block.Line)
 			}
-			steps[len(steps)-1].shown = &page.Blocks[i]
+			steps[len(steps)-1].shown = &blocks[i]
 		}
 	}
 	if len(steps) == 0 {
-		return nil, fmt.Errorf("%s: there is no sh block to run", page.Path)
+		return nil, fmt.Errorf("%s: there is no sh block to run", path)
 	}
 	return steps, nil
 }
@@ -55,6 +55,16 @@ func run(ctx context.Context, path string, steps []step, runDir string) ([]strin
 	defer os.RemoveAll(folder) //nolint:errcheck // a temporary folder
 	mark := "end of a block " + rand.Text()
 	file := filepath.Join(folder, filepath.Base(path))
+	for i, s := range steps {
+		if s.commands.Language != "yaml" {
+			continue
+		}
+		manifest := filepath.Join(folder, fmt.Sprintf("line-%d.yaml", s.commands.Line))
+		if err := os.WriteFile(manifest, []byte(s.commands.Text), 0o600); err != nil {
+			return nil, fmt.Errorf("writing a manifest: %w", err)
+		}
+		steps[i].commands.Text = fmt.Sprintf("kubectl apply -f '%s'\n", manifest)
+	}
 	if err := os.WriteFile(file, []byte(script(steps, mark, runDir)), 0o600); err != nil {
 		return nil, fmt.Errorf("writing the commands: %w", err)
 	}

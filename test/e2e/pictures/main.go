@@ -1,8 +1,7 @@
 // Command pictures has Mermaid draw every mermaid block of the pages that it is given, in a
 // browser, and fails where one cannot be drawn: GitHub would show an error in its place.
 //
-// It takes npm, which fetches Mermaid, and Chromium. Where one of them is missing, or Mermaid
-// cannot be fetched, it says so, and that nothing was looked at.
+// It takes npm, which fetches Mermaid, and Chromium, and fails without them.
 package main
 
 import (
@@ -34,22 +33,15 @@ type picture struct {
 	Error string `json:"error,omitempty"`
 }
 
-// errNoTools says that the pictures were not looked at.
-var errNoTools = errors.New("nothing was looked at")
-
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), maxTime)
 	drawn, err := look(ctx, os.Args[1:])
 	cancel()
-	switch {
-	case errors.Is(err, errNoTools):
-		fmt.Printf("pictures: %v\n", err)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "pictures:", err)
 		os.Exit(1)
-	default:
-		fmt.Printf("pictures: %d can be drawn\n", drawn)
 	}
+	fmt.Printf("pictures: %d can be drawn\n", drawn)
 }
 
 // look draws the pictures of the pages, and says how many there are.
@@ -93,28 +85,28 @@ func picturesOf(pages []string) ([]picture, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, errors.New("pictures: the pages have no mermaid block")
+		return nil, errors.New("the pages have no mermaid block")
 	}
 	return found, nil
 }
 
 // tools finds a browser, and has npm put Mermaid into the folder.
 func tools(ctx context.Context, folder string) (browser string, err error) {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
 		if browser, err = exec.LookPath(name); err == nil {
 			break
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("%w: Chromium is missing", errNoTools)
+		return "", errors.New("there is no Chromium to draw in: install the package chromium")
 	}
 	if _, err := exec.LookPath("npm"); err != nil {
-		return "", fmt.Errorf("%w: npm is missing", errNoTools)
+		return "", errors.New("there is no npm to fetch Mermaid with: install the package npm")
 	}
 	fetch := exec.CommandContext(ctx, "npm", "pack", "--silent", mermaid)
 	fetch.Dir = folder
 	if out, err := fetch.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: npm cannot fetch %s (%w): %s", errNoTools, mermaid, err, bytes.TrimSpace(out))
+		return "", fmt.Errorf("npm cannot fetch %s: %w: %s", mermaid, err, bytes.TrimSpace(out))
 	}
 	archives, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
 	if err != nil || len(archives) != 1 {
