@@ -6,26 +6,12 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=test/e2e/lib.sh
 . test/e2e/lib.sh
 
-chromium=''
-find_chromium() {
-  local name
-  for name in chromium chromium-browser google-chrome google-chrome-stable; do
-    if chromium=$(command -v "$name"); then return; fi
-  done
-  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail 'Chromium is needed: install the package chromium'
-  { apt-get install -y --no-install-recommends chromium || { apt-get update && apt-get install -y --no-install-recommends chromium; }; } \
-    >"$folder/apt.log" 2>&1 || { tail -n 5 "$folder/apt.log"; fail 'Chromium is needed, and apt-get does not get it'; }
-  chromium=$(command -v chromium)
-}
-find_chromium
-
-# axe-core finds what hinders people. Without npm the walk is made all the same, and says so.
-axe=''
-if command -v npm >/dev/null && (cd "$folder" && npm pack --silent axe-core@4.14.1 && tar -xzf axe-core-4.14.1.tgz package/axe.min.js) >"$folder/npm.log" 2>&1; then
-  axe=$folder/package/axe.min.js
-else
-  say 'NOT CHECKED: what hinders people (npm does not get axe-core)'
-fi
+need chromium chromium chromium-browser google-chrome google-chrome-stable
+chromium=$found
+# axe-core finds what hinders people.
+need npm npm
+(cd "$folder" && npm pack --silent axe-core@4.14.1 && tar -xzf axe-core-4.14.1.tgz package/axe.min.js) >"$folder/npm.log" 2>&1 ||
+  { cat "$folder/npm.log"; fail 'axe-core is needed, and npm does not get it'; }
 
 say 'make run'
 start_run
@@ -38,7 +24,7 @@ kubectl -n acme create rolebinding support --clusterrole=esim-client-readonly --
 ESIM_READ_TOKEN=$(kubectl -n acme create token support --audience=esim-api)
 export ESIM_READ_TOKEN
 began=$SECONDS
-"$folder/console" -chromium "$chromium" -axe "$axe" ${CONSOLE_SHOTS:+-shots "$CONSOLE_SHOTS"} | tee "$folder/walked" || fail 'the console does not do what it should'
+"$folder/console" -chromium "$chromium" -axe "$folder/package/axe.min.js" ${CONSOLE_SHOTS:+-shots "$CONSOLE_SHOTS"} | tee "$folder/walked" || fail 'the console does not do what it should'
 passed=$(grep -c '^console: ok' "$folder/walked")
 ok "the console, in $((SECONDS - began)) s"
 printf '%d passed, 0 failed\n' "$passed"

@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image/png"
 	"net/http"
 	"os"
 	"strings"
 	"time"
-
-	"github.com/makiuchi-d/gozxing"
-	"github.com/makiuchi-d/gozxing/qrcode"
 )
 
 // api is the REST API, to see from outside what the console did.
@@ -24,6 +19,8 @@ type order struct {
 	ActivationCode string `json:"activation_code"`
 	ICCID          string `json:"iccid"`
 	Email          string `json:"notification_email"`
+	Status         string `json:"status"`
+	Installed      bool   `json:"is_installed"`
 }
 
 // do makes a request. The answer is read into a value, where there is one.
@@ -35,6 +32,9 @@ func (a api) do(method, address, body string, into any) error {
 		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+a.token)
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	answer, err := http.DefaultClient.Do(request) //nolint:gosec // likewise.
 	if err != nil {
 		return err
@@ -64,26 +64,9 @@ func (a api) control(method, path, body string) error {
 	return a.do(method, os.Getenv("SMDP_CONTROL")+"/"+path, body, nil)
 }
 
-// readQR reads the QR code of a picture, as a camera does.
-func readQR(picture []byte) (string, error) {
-	decoded, err := png.Decode(bytes.NewReader(picture))
-	if err != nil {
-		return "", fmt.Errorf("reading the picture: %w", err)
-	}
-	bitmap, err := gozxing.NewBinaryBitmapFromImage(decoded)
-	if err != nil {
-		return "", fmt.Errorf("looking at the picture: %w", err)
-	}
-	code, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
-	if err != nil {
-		return "", fmt.Errorf("finding a QR code in the picture: %w", err)
-	}
-	return code.GetText(), nil
-}
-
-// within tries until it is true, or the time is over.
-func within(limit time.Duration, what string, ok func() (bool, error)) error {
-	last := time.Now().Add(limit)
+// within tries until it is true, or patience is over.
+func within(what string, ok func() (bool, error)) error {
+	last := time.Now().Add(patience)
 	for {
 		done, err := ok()
 		if err != nil || done {

@@ -29,7 +29,7 @@ type browser struct {
 	ctx context.Context
 	// shots is the folder that pictures go to; empty for none.
 	shots string
-	// axe is the text of axe-core; empty where it cannot be had.
+	// axe is the text of axe-core.
 	axe string
 
 	mu         sync.Mutex
@@ -143,7 +143,7 @@ func (b *browser) run(steps ...step) error {
 
 // until waits for an expression of JavaScript to be true.
 func (b *browser) until(what, expression string) error {
-	err := within(patience, what+" never came: "+expression, func() (bool, error) {
+	err := within(what+" never came: "+expression, func() (bool, error) {
 		there, err := evaluate[bool](b, expression)
 		// While the page is loaded there may be no page.
 		return err == nil && there, b.ctx.Err()
@@ -255,9 +255,6 @@ func (b *browser) inspect(name string) error {
 
 // accessible has axe-core look for what hinders people.
 func (b *browser) accessible(title string) error {
-	if b.axe == "" {
-		return nil
-	}
 	there, err := evaluate[bool](b, `'axe' in window`)
 	if err == nil && !there {
 		err = b.run(script(b.axe + "; 0"))

@@ -1,6 +1,7 @@
 // Command console walks through the web console in a headless Chromium, against `make run`: it
 // logs in, buys, installs, cancels, and looks at every room on a desktop and on a phone. It
-// reads ESIM_API, ESIM_TOKEN, ESIM_READ_TOKEN, ESIM_API_KEY, ESIM_API_SECRET and SMDP_CONTROL.
+// reads ESIM_API, ESIM_TOKEN, ESIM_READ_TOKEN, ESIM_API_KEY, ESIM_API_SECRET, ESIM_MAILBOX and
+// SMDP_CONTROL, and KUBECONFIG for kubectl.
 package main
 
 import (
@@ -15,7 +16,7 @@ import (
 func main() {
 	path := flag.String("chromium", "chromium", "`file` of Chromium")
 	shots := flag.String("shots", "", "`folder` for pictures of every room; empty for none")
-	axe := flag.String("axe", "", "`file` of axe-core, axe.min.js; empty to go without")
+	axe := flag.String("axe", "", "`file` of axe-core, axe.min.js")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := walk(ctx, *path, *shots, *axe)
@@ -33,13 +34,11 @@ func walk(ctx context.Context, path, shots, axe string) error {
 		return fmt.Errorf("starting %s: %w", path, err)
 	}
 	b.shots = shots
-	if axe != "" {
-		text, err := os.ReadFile(axe)
-		if err != nil {
-			return fmt.Errorf("reading axe-core: %w", err)
-		}
-		b.axe = string(text)
+	text, err := os.ReadFile(axe)
+	if err != nil {
+		return fmt.Errorf("reading axe-core: %w", err)
 	}
+	b.axe = string(text)
 	s := &story{browser: b, api: api{base: os.Getenv("ESIM_API"), token: os.Getenv("ESIM_TOKEN")}}
 	for _, chapter := range []struct {
 		told string
@@ -59,8 +58,11 @@ func walk(ctx context.Context, path, shots, axe string) error {
 		{"what the wallet does not cover fails in words", s.fail},
 		{"a purchase without any answer is found after a reload", s.resume},
 		{"what the network keeps from the page is said", s.away},
+		{"a receipt is sent, and to another address another one", s.receipt},
 		{"orders are listed", s.list},
 		{"the statement adds up", s.statement},
+		{"a client with two wallets says which one pays", s.wallets},
+		{"statements are saved whole, as spreadsheets can read them", s.save},
 		{"who may only look on sees no code, and is told that buying is not for them", s.onlyLook},
 		{"logging out leaves nothing behind", s.leave},
 	} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/telcodev/esim-operator/internal/camera"
 )
 
 // story is one walk, of one user.
@@ -178,7 +181,7 @@ func (s *story) show() error {
 			return err
 		},
 		func() error {
-			read, err := readQR(picture)
+			read, err := camera.ReadPNG(bytes.NewReader(picture))
 			if err == nil && read != s.bought.ActivationCode {
 				err = errors.New("the QR code is another one")
 			}

@@ -28,7 +28,7 @@ func (s *story) expire() error {
 		func() error { return s.api.do(http.MethodPost, s.api.base+"/auth/logout", "", nil) },
 		func() error {
 			// A token is known to be good for up to ten seconds after it was revoked.
-			return within(patience, "the session does not end", func() (bool, error) {
+			return within("the session does not end", func() (bool, error) {
 				return evaluate[bool](s.browser, `fetch('/api/v1/wallets', {headers: {Authorization: 'Bearer ' + JSON.parse(sessionStorage['esim.session']).access}}).then((a) => a.status === 401)`)
 			})
 		},

@@ -28,7 +28,7 @@ export async function wallet({ id, signal }) {
 
 class Statement {
   element = h('section.card', { 'aria-labelledby': 'statement' });
-  #wallet; #signal; #page = 0; #left; #rows = h('tbody'); #end = h('div.end'); #all = [];
+  #wallet; #signal; #page = 0; #left; #rows = h('tbody'); #end = h('div.end'); #all = []; #whole = false; #reading = null;
 
   constructor(chosen, signal) {
     this.#wallet = chosen;
@@ -42,8 +42,13 @@ class Statement {
       this.#end);
   }
 
-  // more reads the next page. True where there are further ones.
-  async more() {
+  // more reads the next page, once however often it is asked for. True where there are further ones.
+  more() {
+    this.#reading ??= this.#read().finally(() => { this.#reading = null; });
+    return this.#reading;
+  }
+
+  async #read() {
     show(this.#end);
     try {
       const { data: found, headers } = await read(`api/v1/transactions?${new URLSearchParams({
@@ -52,6 +57,7 @@ class Statement {
       this.#page++;
       this.#rows.append(...found.map((one) => this.#row(one)));
       const further = headers.get('X-Has-More') === 'true';
+      this.#whole = !further;
       show(this.#end, further ? h('button', { type: 'button', onclick: () => this.more() }, 'Show earlier ones') : this.#ends());
       return further;
     } catch (error) {
@@ -82,9 +88,10 @@ class Statement {
       h('td.number.soft', null, price(after, currency)));
   }
 
-  // #save has the browser save the whole statement.
+  // #save has the browser save the whole statement, or nothing: a part would pass for the whole.
   async #save() {
-    while (this.#end.querySelector('button') && await this.more());
+    while (!this.#whole && await this.more());
+    if (!this.#whole) return;
     const lines = [['time', 'transaction', 'remarks', 'order', 'amount', 'balance', 'currency'], ...this.#all];
     const file = new Blob([lines.map((cells) => cells.map(cell).join(',')).join('\r\n') + '\r\n'], { type: 'text/csv' });
     const address = URL.createObjectURL(file);
