@@ -148,7 +148,6 @@ func (r *OrderReconciler) intend(ctx context.Context, p *pass) (*decision, error
 	if !operator.DeletionTimestamp.IsZero() {
 		return &decision{reason: reasonOperatorUnavailable, message: "EsimOperator " + operator.Name + " is being deleted", after: r.Pace.Waiting.Duration}, nil
 	}
-	p.tellAccepted("")
 	p.order.Status.ID = ids.Order(p.order.Name, p.order.UID)
 	reservation, decided, err := r.reserve(ctx, p)
 	if decided != nil || err != nil {
@@ -167,6 +166,7 @@ func (r *OrderReconciler) intend(ctx context.Context, p *pass) (*decision, error
 	if err := r.writeCharge(ctx, p, reservation); err != nil {
 		return nil, err
 	}
+	p.tellAccepted("")
 	p.fresh = true
 	r.unsent.note(p.provisioning().RequestID)
 	r.reign.intended(p.order.UID, p.now)

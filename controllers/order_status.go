@@ -81,9 +81,6 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 	if d.silent {
 		return result, nil
 	}
-	if d.phase != "" {
-		p.tellAccepted(d.failureCode())
-	}
 	refunded := d.ends() && p.refund(d.refund)
 	switch d.phase {
 	case v1alpha1.PhaseDelivered:
@@ -133,6 +130,9 @@ func (r *OrderReconciler) conclude(ctx context.Context, p *pass, d *decision) (c
 	span.End(spanClass(err))
 	if err != nil {
 		return r.stopped(ctx, p, fmt.Errorf("recording what became of the order: %w", err))
+	}
+	if d.phase != "" {
+		p.tellAccepted(d.failureCode())
 	}
 	r.count(p, d)
 	r.unsent.forget(p.ended) // not before: while that is not written, the attempt goes on

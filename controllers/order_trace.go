@@ -54,8 +54,9 @@ func traced(ctx context.Context, tracer *tracing.Tracer, order *v1alpha1.EsimOrd
 	return ctx
 }
 
-// accepting begins the span of accept. It ends when accept does, and is told of once the order goes
-// on or ends: one that waits is looked at again and again.
+// accepting begins the span of accept. It ends when accept does, and is told of once it is written
+// that the order goes on or ends: one that waits, for its wallet or its operator, is looked at again
+// and again, and so is one that was looked at in an old cache.
 func accepting(ctx context.Context, p *pass) (_ context.Context, done func()) {
 	ctx, span := tracing.Start(ctx, spanAccept, tracing.Internal)
 	return ctx, func() { p.accepted = span.Ended() }

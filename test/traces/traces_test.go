@@ -29,7 +29,8 @@ const (
 	callersTraceparent = "00-" + callersTrace + "-" + callersSpan + "-01"
 )
 
-// ofOrder are the spans that name an order, and those above them.
+// ofOrder are the spans that name an order, and those above them. A write that was made from an old
+// cache, and so not taken, is everyday, and made anew.
 func ofOrder(collector *testcollector.Collector, order string) []testcollector.Span {
 	all := collector.Spans()
 	traces := map[string]bool{}
@@ -38,7 +39,7 @@ func ofOrder(collector *testcollector.Collector, order string) []testcollector.S
 			traces[span.TraceID] = true
 		}
 	}
-	return slices.DeleteFunc(all, func(span testcollector.Span) bool { return !traces[span.TraceID] })
+	return slices.DeleteFunc(all, func(span testcollector.Span) bool { return !traces[span.TraceID] || span.Failure == "Conflict" })
 }
 
 // names are those of spans, each with the name of the span above it.
@@ -247,6 +248,27 @@ var _ = Describe("Where traces are on", func() {
 				Expect(span.Attributes).To(of, span.Name)
 				Expect(span.Failure).To(BeEmpty(), span.Name)
 			}
+		}
+	}, SpecTimeout(2*time.Minute))
+
+	It("an order that waits, unseen, for its wallet is accepted once in its trace", func(ctx SpecContext) {
+		collector := newCollector(ctx)
+		s := openStand(ctx, "poor", testshop.Options{Wallet: func(wallet *v1alpha1.EsimWallet) {
+			wallet.Spec.Deposits[0].Amount = "1"
+		}})
+		startManager(s, manager.Tracing{Config: everything(collector.Endpoint())})
+		// A refusal is looked at a second time, in the API server itself; once a second for each wallet.
+		var keys []client.ObjectKey
+		for _, name := range []string{"first", "second", "third"} {
+			keys = append(keys, s.make(ctx, name))
+		}
+		for _, key := range keys {
+			Eventually(phaseOf(ctx, key)).WithContext(ctx).Should(Equal(v1alpha1.PhaseFailed))
+			Eventually(func() []string { return names(ofOrder(collector, key.Name)) }).WithContext(ctx).Should(ConsistOf(
+				`esim-controllers: internal "accept" under nothing`,
+				`esim-controllers: internal "fail" under nothing`,
+				`esim-controllers: client "webhook" under nothing`,
+			), key.Name)
 		}
 	}, SpecTimeout(2*time.Minute))
 
