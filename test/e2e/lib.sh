@@ -15,9 +15,9 @@ export RUN_ETCD_PORT=$((offset + 2379)) RUN_ETCD_PEER_PORT=$((offset + 2380)) RU
 passed=0 supervisor=''
 say() { printf 'e2e: %s\n' "$*"; }
 ok() { passed=$((passed + 1)); say "ok: $*"; }
-fail() {
-  say "FAILED: $*" >&2
+fail() { # what failed comes last, where it is looked for
   tail -n 40 "$folder/make-run.log" "$folder"/second.log "$RUN_DIR"/manager.log >&2 2>/dev/null || true
+  say "FAILED: $*, in ${0##*/}" >&2
   exit 1
 }
 finish() {
